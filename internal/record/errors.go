@@ -1,0 +1,115 @@
+package record
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+)
+
+// apiError is what every error that DynamoDB answered with has, here and in a DAX client.
+type apiError interface {
+	error
+	ErrorCode() string
+	ErrorMessage() string
+}
+
+func errorCode(err error) string {
+	var api apiError
+	if errors.As(err, &api) {
+		return api.ErrorCode()
+	}
+	return ""
+}
+
+const (
+	codeRefused  = "ConditionalCheckFailedException"
+	codeConflict = "TransactionConflictException"
+)
+
+// refusal reports whether a write's condition did not hold, and returns the item that did not
+// meet it, where the answer brought it.
+func refusal(err error) (map[string]types.AttributeValue, bool) {
+	var refused *types.ConditionalCheckFailedException
+	if errors.As(err, &refused) {
+		return refused.Item, true
+	}
+	return nil, errorCode(err) == codeRefused
+}
+
+// Clean returns err without what could be a part of somebody's session: exceptions that carry
+// the item, and parse errors that quote what they could not parse. Anything else is returned as
+// it is.
+func Clean(err error) error {
+	if code := errorCode(err); code == codeRefused || code == "TransactionCanceledException" {
+		return errors.New("DynamoDB: " + code)
+	}
+	var api apiError
+	if errors.As(err, &api) && api.ErrorCode() == "ValidationException" && strings.Contains(api.ErrorMessage(), "tem size") &&
+		strings.Contains(api.ErrorMessage(), "exceeded") {
+		// The item holds attributes that this package does not know of, and did not count.
+		return fmt.Errorf("%w: with what else lies in its item it is more than the %d bytes that DynamoDB takes: store less in the session", ErrTooLarge, maxItem)
+	}
+	if unreadable(err) {
+		for _, cause := range []error{context.DeadlineExceeded, context.Canceled} {
+			if errors.Is(err, cause) {
+				return fmt.Errorf("DynamoDB's answer did not come whole: %w", cause)
+			}
+		}
+		return errUnreadable
+	}
+	return err
+}
+
+var errUnreadable = errors.New("DynamoDB's answer could not be read: is the endpoint DynamoDB, and nothing between that changes answers?")
+
+// unreadable looks for the SDK's error for an answer that it could not parse, which quotes it. Its
+// package is no direct dependency of this module, hence the name.
+func unreadable(err error) bool {
+	for err != nil {
+		if strings.HasSuffix(fmt.Sprintf("%T", err), ".DeserializationError") {
+			return true
+		}
+		if many, ok := err.(interface{ Unwrap() []error }); ok {
+			for _, err := range many.Unwrap() {
+				if unreadable(err) {
+					return true
+				}
+			}
+			return false
+		}
+		err = errors.Unwrap(err)
+	}
+	return false
+}
+
+// again calls f until it returns something else than a TransactionConflictException, which a
+// transaction under way on the same item causes in any request and which the SDK does not retry.
+// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html#transaction-conflict-handling
+func again(ctx context.Context, f func() error) error {
+	for wait := 10 * time.Millisecond; ; wait = min(2*wait, 200*time.Millisecond) {
+		err := f()
+		if err == nil || errorCode(err) != codeConflict {
+			return err
+		}
+		if Pause(ctx, wait/2+rand.N(wait)) != nil {
+			return err
+		}
+	}
+}
+
+// Pause waits for d, or until ctx is done, and then returns the context's error.
+func Pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,279 @@
+// Package record reads and writes the item of one session. It is the only package that makes
+// DynamoDB requests for sessions, and it knows nothing of HTTP, cookies or codecs: data is bytes
+// and a tag that says how they were made.
+//
+// Every write of data is a compare-and-swap on the item's version, so an answer that was lost and a
+// request that the SDK sent twice are both told from somebody else's write: see [Refused].
+package record
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+)
+
+// Client is what a Table calls.
+type Client interface {
+	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
+	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
+	UpdateItem(context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error)
+	DeleteItem(context.Context, *dynamodb.DeleteItemInput, ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error)
+}
+
+// The attributes whose names are fixed.
+const (
+	attrCodec     = "codec"
+	attrVersion   = "version"
+	attrPrior     = "prior"
+	attrCreated   = "created"
+	attrMaxAge    = "max_age"
+	attrUser      = "user"
+	attrMoved     = "moved"
+	attrLock      = "lock"
+	attrLockUntil = "lock_until"
+)
+
+// Fixed returns the names of attributes that a Schema must not use for something else.
+func Fixed() []string {
+	return []string{
+		attrCodec, attrVersion, attrPrior, attrCreated, attrMaxAge,
+		attrUser, attrMoved, attrLock, attrLockUntil,
+	}
+}
+
+// Schema says where a session lies in its table.
+type Schema struct {
+	Table     string
+	Key       string // partition key, type S
+	SortKey   string // sort key, type S; "": the table has none
+	SortValue string
+	Data      string
+	Text      bool // the data attribute is written as S, not as B
+	Expires   string
+}
+
+// Table is the table of sessions. It is safe for concurrent use if its client is.
+type Table struct {
+	client    Client
+	schema    Schema
+	table     *string
+	sortValue types.AttributeValue
+	names     names
+	updates   [variants]update
+}
+
+// New returns the Table that schema describes.
+func New(client Client, schema Schema) *Table {
+	t := &Table{
+		client: client,
+		schema: schema,
+		table:  aws.String(schema.Table),
+		names:  newNames(schema),
+	}
+	if schema.SortKey != "" {
+		t.sortValue = &types.AttributeValueMemberS{Value: schema.SortValue}
+	}
+	for v := range t.updates {
+		t.updates[v] = newUpdate(schema, variant(v))
+	}
+	return t
+}
+
+// NewVersion returns a version that no other write has: 128 random bits.
+func NewVersion() string { return rand.Text() }
+
+func (t *Table) key(key string) map[string]types.AttributeValue {
+	attrs := map[string]types.AttributeValue{
+		t.schema.Key: &types.AttributeValueMemberS{Value: key},
+	}
+	if t.sortValue != nil {
+		attrs[t.schema.SortKey] = t.sortValue
+	}
+	return attrs
+}
+
+// Refused is the error of a write whose condition did not hold.
+type Refused struct {
+	Item *Item // what lies there instead; nil: nothing
+}
+
+func (*Refused) Error() string { return "dynamostore: conditional write refused" }
+
+// Load returns the item under key, or nil if there is none.
+// https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_GetItem.html
+func (t *Table) Load(ctx context.Context, key string, consistent bool) (*Item, error) {
+	var out *dynamodb.GetItemOutput
+	err := again(ctx, func() (err error) {
+		out, err = t.client.GetItem(ctx, &dynamodb.GetItemInput{
+			TableName:      t.table,
+			Key:            t.key(key),
+			ConsistentRead: aws.Bool(consistent),
+		})
+		return err
+	})
+	if err != nil {
+		return nil, t.failed("load from", err)
+	}
+	return t.parse(out.Item), nil
+}
+
+// Create puts a new item under key if none lies there, else it returns a *Refused. An item that
+// carries w's own version is this very write, whose answer was lost: no error.
+// https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PutItem.html
+func (t *Table) Create(ctx context.Context, key string, w Write) error {
+	item := t.key(key)
+	item[t.schema.Data] = w.data()
+	item[attrCodec] = text(w.Codec)
+	item[attrVersion] = text(w.Version)
+	item[t.schema.Expires] = number(w.Expires)
+	item[attrCreated] = number(w.Created)
+	if w.HasMaxAge {
+		item[attrMaxAge] = number(int64(w.MaxAge))
+	}
+	if err := checkSize(size(item)); err != nil {
+		return t.failed("create in", err)
+	}
+	err := again(ctx, func() error {
+		_, err := t.client.PutItem(ctx, &dynamodb.PutItemInput{
+			TableName:                           t.table,
+			Item:                                item,
+			ConditionExpression:                 &ifFree,
+			ExpressionAttributeNames:            t.names.key,
+			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+		})
+		return err
+	})
+	if err == nil {
+		return nil
+	}
+	return t.settle(ctx, "create in", key, err, func(there *Item) bool { return there.wrote(w.Version) })
+}
+
+// ifFree protects an existing session from one that was given the same ID.
+var ifFree = "attribute_not_exists(#key)"
+
+// Update replaces the data of the item that was read, if its version is still the one that was
+// read; else it returns a *Refused. An item that carries w's own version, or had it before the
+// write that came after, shows that this very write was applied and its answer lost: no error.
+// https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.html
+func (t *Table) Update(ctx context.Context, key string, read *Item, w Write) error {
+	v := variantOf(read, w)
+	u := &t.updates[v]
+	values := make(map[string]types.AttributeValue, 8)
+	values[":data"] = w.data()
+	values[":codec"] = text(w.Codec)
+	values[":version"] = text(w.Version)
+	values[":expires"] = number(w.Expires)
+	values[":created"] = number(w.Created)
+	if v&setMaxAge != 0 {
+		values[":max_age"] = number(int64(w.MaxAge))
+	}
+	if v&unversioned != 0 {
+		values[":read"] = read.raw
+	} else {
+		values[":read"] = read.Version
+	}
+	bytes := t.keySize(key) + u.namesSize
+	for name, v := range values {
+		if name != ":read" || u.keepsRead {
+			bytes += valueSize(v)
+		}
+	}
+	if err := checkSize(bytes); err != nil {
+		return t.failed("update in", err)
+	}
+	err := again(ctx, func() error {
+		_, err := t.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+			TableName:                           t.table,
+			Key:                                 t.key(key),
+			UpdateExpression:                    &u.update,
+			ConditionExpression:                 &u.condition,
+			ExpressionAttributeNames:            u.names,
+			ExpressionAttributeValues:           values,
+			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+		})
+		return err
+	})
+	if err == nil {
+		return nil
+	}
+	return t.settle(ctx, "update in", key, err, func(there *Item) bool { return there.wrote(w.Version) })
+}
+
+// Touch moves the expiry of the item that was read, if its version and expiry are still those that
+// were read; else it returns a *Refused.
+// https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.html
+func (t *Table) Touch(ctx context.Context, key string, read *Item, expires int64) error {
+	err := again(ctx, func() error {
+		_, err := t.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+			TableName:                t.table,
+			Key:                      t.key(key),
+			UpdateExpression:         &touchUpdate,
+			ConditionExpression:      &touchCondition,
+			ExpressionAttributeNames: t.names.touch,
+			ExpressionAttributeValues: map[string]types.AttributeValue{
+				":version": read.Version,
+				":read":    number(read.Expires),
+				":expires": number(expires),
+			},
+			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+		})
+		return err
+	})
+	if err == nil {
+		return nil
+	}
+	return t.settle(ctx, "extend a session in", key, err, func(there *Item) bool {
+		return there.HasExpires && there.Expires == expires && sameVersion(there.Version, read.Version)
+	})
+}
+
+// The condition of a touch protects a write that came between: its expiry is the later one, and
+// an item that was deleted must not come back as a key with an expiry and nothing else.
+var (
+	touchUpdate    = "SET #expires = :expires"
+	touchCondition = "#version = :version AND #expires = :read"
+)
+
+// Delete removes the item under key, whatever it holds and whoever holds it.
+// https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DeleteItem.html
+func (t *Table) Delete(ctx context.Context, key string) error {
+	err := again(ctx, func() error {
+		_, err := t.client.DeleteItem(ctx, &dynamodb.DeleteItemInput{
+			TableName: t.table,
+			Key:       t.key(key),
+		})
+		return err
+	})
+	if err != nil {
+		return t.failed("delete from", err)
+	}
+	return nil
+}
+
+// settle turns the error of a conditional write into what it means. A refusal need not bring the
+// item: a DAX client never does. The item is then read before anything counts as gone.
+func (t *Table) settle(ctx context.Context, doing, key string, err error, ours func(*Item) bool) error {
+	attrs, refused := refusal(err)
+	if !refused {
+		return t.failed(doing, err)
+	}
+	there := t.parse(attrs)
+	if there == nil {
+		if there, err = t.Load(ctx, key, true); err != nil {
+			return err
+		}
+	}
+	if there != nil && ours(there) {
+		return nil
+	}
+	return &Refused{Item: there}
+}
+
+func (t *Table) failed(doing string, err error) error {
+	return fmt.Errorf("dynamostore: %s table %q: %w", doing, t.schema.Table, Clean(err))
+}
