@@ -1,0 +1,75 @@
+// Package turns makes those who want the same thing wait for each other, in order.
+package turns
+
+import (
+	"context"
+	"slices"
+	"sync"
+)
+
+// Queue is a line for each key. The one whose turn it is may leave a *T for the next in line. The
+// zero Queue is ready for use. It holds nothing for a key that nobody is in line for.
+type Queue[T any] struct {
+	mu    sync.Mutex
+	lines map[string]*line[T]
+}
+
+// line is those who wait behind the one whose turn it is.
+type line[T any] struct {
+	waiting []chan *T
+}
+
+// Take waits until it is the caller's turn, or ctx is done and it returns the context's error. It
+// returns what the one before left, nil if there was none. The turn ends with Pass.
+func (q *Queue[T]) Take(ctx context.Context, key string) (*T, error) {
+	q.mu.Lock()
+	l := q.lines[key]
+	if l == nil {
+		if q.lines == nil {
+			q.lines = make(map[string]*line[T])
+		}
+		q.lines[key] = new(line[T])
+		q.mu.Unlock()
+		return nil, nil
+	}
+	turn := make(chan *T, 1)
+	l.waiting = append(l.waiting, turn)
+	q.mu.Unlock()
+	select {
+	case left := <-turn:
+		return left, nil
+	case <-ctx.Done():
+	}
+	q.mu.Lock()
+	i := slices.Index(l.waiting, turn)
+	if i >= 0 {
+		l.waiting = slices.Delete(l.waiting, i, i+1)
+	}
+	q.mu.Unlock()
+	if i < 0 {
+		// The turn came in this moment: it goes on to the next.
+		q.Pass(key, <-turn)
+	}
+	return nil, ctx.Err()
+}
+
+// Pass ends the caller's turn, and leaves something for the next in line, or nothing.
+func (q *Queue[T]) Pass(key string, left *T) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	l := q.lines[key]
+	if len(l.waiting) == 0 {
+		delete(q.lines, key)
+		return
+	}
+	next := l.waiting[0]
+	l.waiting = slices.Delete(l.waiting, 0, 1)
+	next <- left
+}
+
+// Len counts the keys that somebody is in line for.
+func (q *Queue[T]) Len() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.lines)
+}
