@@ -1,0 +1,265 @@
+package memdynamo
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/rand"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Parity: the cases of parity_cases_test.go are sent to an engine, and its
+// answers compared with those of DynamoDB Local, which testdata/parity.json
+// records. With DYNAMOSTORE_TEST_ENDPOINT they are also sent there and
+// compared with the record, so that it is seen when the record is outdated;
+// with -update as well, the endpoint's answers become the record.
+
+var update = flag.Bool("update", false, "record the answers of the endpoint in DYNAMOSTORE_TEST_ENDPOINT")
+
+const recordFile = "testdata/parity.json"
+
+// A parityCase is one request. Cases run in their order, on what those before
+// them left. In bodies and answers a table's name is $name, which stands for
+// one that is unique to the run.
+type parityCase struct {
+	name, op, body string
+
+	// differs says why memdynamo does not answer as Local does; want is then
+	// its answer, either an error as "Type: message" or JSON. Where want is
+	// empty, the message alone differs.
+	differs, want string
+
+	unordered bool // Items are compared as a set
+	silent    bool // only prepares what follows: not compared
+}
+
+// An answer is what is compared.
+type answer struct {
+	Status  int    `json:"status"`
+	Type    string `json:"type,omitempty"`
+	Message string `json:"message,omitempty"`
+	Body    any    `json:"body,omitempty"`
+}
+
+func (a answer) String() string {
+	if a.Type != "" && a.Body == nil {
+		return fmt.Sprintf("%d %s: %s", a.Status, a.Type, a.Message)
+	}
+	b, err := json.Marshal(a)
+	if err != nil {
+		return err.Error()
+	}
+	return string(b)
+}
+
+// varying are the members of answers that tell nothing about behaviour: times,
+// names that the service gives, statistics that it updates when it likes.
+var varying = []string{
+	"CreationDateTime", "LastUpdateToPayPerRequestDateTime", "LastIncreaseDateTime", "LastDecreaseDateTime",
+	"TableArn", "IndexArn", "TableId", "TableSizeBytes", "IndexSizeBytes", "ItemCount", "IndexStatus", "Backfilling",
+}
+
+// normalize makes answers comparable.
+func normalize(x any, unordered bool) any {
+	switch x := x.(type) {
+	case map[string]any:
+		for _, name := range varying {
+			delete(x, name)
+		}
+		for name, member := range x {
+			x[name] = normalize(member, unordered)
+			list, ok := x[name].([]any)
+			if !ok {
+				continue
+			}
+			switch name {
+			case "SS", "NS", "BS", "AttributeDefinitions", "GlobalSecondaryIndexes", "NonKeyAttributes":
+				sortJSON(list)
+			case "Items":
+				if unordered {
+					sortJSON(list)
+				}
+			}
+		}
+	case []any:
+		for i := range x {
+			x[i] = normalize(x[i], unordered)
+		}
+	}
+	return x
+}
+
+func sortJSON(list []any) {
+	text := func(x any) string { b, _ := json.Marshal(x); return string(b) }
+	slices.SortFunc(list, func(a, b any) int { return cmp.Compare(text(a), text(b)) })
+}
+
+// A parityRun sends the cases to one backend.
+type parityRun struct {
+	client   *http.Client
+	endpoint string
+	prefix   string // of the tables' names
+}
+
+func (r *parityRun) send(t *testing.T, op, body string) (int, []byte) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), "POST", r.endpoint, strings.NewReader(strings.ReplaceAll(body, `"$`, `"`+r.prefix)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("X-Amz-Target", targetPrefix+op)
+	req.Header.Set("Content-Type", "application/x-amz-json-1.0")
+	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/dynamodb/aws4_request, SignedHeaders=host, Signature=x")
+	resp, err := r.client.Do(req)
+	if err != nil {
+		t.Fatalf("%s %s: %v", op, body, err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, bytes.ReplaceAll(b, []byte(r.prefix), []byte("$"))
+}
+
+func (r *parityRun) ask(t *testing.T, c parityCase) answer {
+	t.Helper()
+	status, body := r.send(t, c.op, c.body)
+	a := answer{Status: status}
+	var x map[string]any
+	if err := json.Unmarshal(body, &x); err != nil {
+		t.Fatalf("%s %s: answer %q is not a JSON object: %v", c.op, c.body, body, err)
+	}
+	if typ, ok := x["__type"].(string); ok {
+		_, a.Type, _ = strings.Cut(typ, "#")
+		a.Message, _ = x["Message"].(string)
+		delete(x, "__type")
+		delete(x, "Message")
+	}
+	if len(x) > 0 {
+		a.Body = normalize(x, c.unordered)
+	}
+	return a
+}
+
+// all runs every case and deletes the tables that are left.
+func (r *parityRun) all(t *testing.T, check func(t *testing.T, c parityCase, got answer)) {
+	r.prefix = "parity-" + strings.ToLower(rand.Text()[:8]) + "-"
+	defer func() {
+		for _, name := range parityTables {
+			r.send(t, "DeleteTable", `{"TableName":"$`+name+`"}`)
+		}
+	}()
+	for _, c := range parityCases() {
+		got := r.ask(t, c)
+		if c.silent {
+			if got.Status != http.StatusOK {
+				t.Fatalf("prepare: %s %s: %v", c.op, c.body, got)
+			}
+			continue
+		}
+		check(t, c, got)
+	}
+}
+
+func TestParity(t *testing.T) {
+	record := map[string]answer{}
+	if b, err := os.ReadFile(recordFile); err == nil {
+		if err := json.Unmarshal(b, &record); err != nil {
+			t.Fatal(err)
+		}
+	} else if !*update {
+		t.Fatal(err)
+	}
+
+	if endpoint := os.Getenv("DYNAMOSTORE_TEST_ENDPOINT"); endpoint != "" {
+		fresh := map[string]answer{}
+		run := parityRun{client: http.DefaultClient, endpoint: endpoint}
+		run.all(t, func(t *testing.T, c parityCase, got answer) {
+			if _, twice := fresh[c.name]; twice {
+				t.Fatalf("two cases are named %q", c.name)
+			}
+			if c.differs != "" && c.want == "" {
+				got.Message = "" // as the case says, it tells nothing
+			}
+			fresh[c.name] = got
+			if want, ok := record[c.name]; !*update && (!ok || !reflect.DeepEqual(got, want)) {
+				t.Errorf("%s\n%s %s\nendpoint %v\nrecord   %v", c.name, c.op, c.body, got, want)
+			}
+		})
+		if *update {
+			record = fresh
+			b, err := json.MarshalIndent(record, "", " ")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(recordFile, append(b, '\n'), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			// As it will be read: numbers are float64 either way.
+			if err := json.Unmarshal(b, &record); err != nil {
+				t.Fatal(err)
+			}
+		}
+	} else if *update {
+		t.Fatal("-update needs DYNAMOSTORE_TEST_ENDPOINT")
+	}
+
+	unused := maps.Clone(record)
+	run := parityRun{client: &http.Client{Transport: New()}, endpoint: "http://memdynamo/"}
+	run.all(t, func(t *testing.T, c parityCase, got answer) {
+		local, ok := record[c.name]
+		if !ok {
+			t.Errorf("%s: not recorded; run with -update", c.name)
+			return
+		}
+		delete(unused, c.name)
+		if c.differs == "" {
+			if !reflect.DeepEqual(got, local) {
+				t.Errorf("%s\n%s %s\nmemdynamo %v\nLocal     %v", c.name, c.op, c.body, got, local)
+			}
+			return
+		}
+		if c.want != "" && reflect.DeepEqual(got, local) {
+			t.Errorf("%s: the case says that Local differs (%s), but both answer %v", c.name, c.differs, got)
+		}
+		switch {
+		case c.want == "":
+			if got.Status != local.Status || got.Type != local.Type || !reflect.DeepEqual(got.Body, local.Body) {
+				t.Errorf("%s\n%s %s\nmemdynamo %v\nLocal     %v", c.name, c.op, c.body, got, local)
+			}
+		case strings.HasPrefix(c.want, "{"):
+			var want any
+			if err := json.Unmarshal([]byte(c.want), &want); err != nil {
+				t.Fatalf("%s: %v", c.name, err)
+			}
+			if got.Status != http.StatusOK || !reflect.DeepEqual(orEmpty(got.Body), normalize(want, c.unordered)) {
+				t.Errorf("%s\n%s %s\nmemdynamo %v\nwant      %s", c.name, c.op, c.body, got, c.want)
+			}
+		default:
+			if got.Type+": "+got.Message != c.want {
+				t.Errorf("%s\n%s %s\nmemdynamo %v\nwant      %s", c.name, c.op, c.body, got, c.want)
+			}
+		}
+	})
+	for _, name := range slices.Sorted(maps.Keys(unused)) {
+		t.Errorf("%s: recorded, but no case", name)
+	}
+}
+
+// orEmpty is a body without members, where there is none.
+func orEmpty(body any) any {
+	if body == nil {
+		return map[string]any{}
+	}
+	return body
+}
