@@ -1,0 +1,164 @@
+package dynamostore
+
+import (
+	"bytes"
+	"encoding/gob"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"example.com/dynamostore/internal/typedjson"
+)
+
+// A Codec turns a session's values into bytes and back. [GobCodec] and [JSONCodec] are those of
+// this package; an application may bring its own. A Codec must be safe for concurrent use.
+// Decode must give back what Encode was given, since Save compares the two to tell whether a
+// session changed, and must not keep data, nor Encode what it returned.
+//
+// The data that Decode gets comes from the table, so it must refuse what Encode does not write. Its
+// errors are not shown to anyone, since they may quote what they could not parse.
+type Codec interface {
+	// Name stands in the item's codec attribute and tells what Decode reads the item. It is not
+	// empty and holds no "+".
+	Name() string
+	Encode(values map[any]any) ([]byte, error)
+	Decode(data []byte) (map[any]any, error)
+}
+
+// A preparer is a Codec that has work to do once, in New.
+type preparer interface {
+	prepare() (Codec, error)
+}
+
+// GobCodec encodes sessions by [encoding/gob], as gorilla's own stores do: keys and values may be
+// of any type that gob takes, and the application's own types are registered with [gob.Register],
+// in every program that reads the session, before it does. That holds for [time.Time] too.
+type GobCodec struct{}
+
+// Name returns "gob".
+func (GobCodec) Name() string { return "gob" }
+
+// Encode returns values as one gob. Its errors name the key and what to do about it.
+func (GobCodec) Encode(values map[any]any) ([]byte, error) {
+	var b bytes.Buffer
+	err := gob.NewEncoder(&b).Encode(values)
+	if err == nil {
+		return b.Bytes(), nil
+	}
+	// Which key it was gob does not say.
+	var errs []error
+	for k, v := range values {
+		if err := gobError(k, v); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if errs == nil {
+		return nil, err
+	}
+	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	return nil, errors.Join(errs...)
+}
+
+// gobError returns why gob does not take a pair of key and value, or nil.
+func gobError(k, v any) error {
+	err := gob.NewEncoder(&bytes.Buffer{}).Encode(map[any]any{k: v})
+	if err == nil {
+		return nil
+	}
+	if _, name, ok := strings.Cut(err.Error(), "type not registered for interface: "); ok {
+		return fmt.Errorf("under %s: gob does not know the type %s: call gob.Register(%s{}) before the first request: %w", keyName(k), name, name, err)
+	}
+	return fmt.Errorf("under %s, type %T: %w", keyName(k), v, err)
+}
+
+// keyName returns how an error speaks of a key of a session's values. Keys are the program's
+// words, except that a key of another type than string may hold anything.
+func keyName(k any) string {
+	if k, ok := k.(string); ok {
+		return "key " + strconv.Quote(k)
+	}
+	return fmt.Sprintf("a key of type %T", k)
+}
+
+// Decode returns the values of a gob that Encode, or another store, wrote.
+func (GobCodec) Decode(data []byte) (map[any]any, error) {
+	values := make(map[any]any)
+	switch err := gob.NewDecoder(bytes.NewReader(data)).Decode(&values); {
+	case err == nil:
+		return values, nil
+	case strings.Contains(err.Error(), "name not registered for interface"):
+		return nil, decodeError("it holds a type that gob does not know: call gob.Register for each type that the sessions hold, before the first request")
+	default:
+		// gob quotes names that stand in its input.
+		return nil, decodeError("it is not a gob of a session's values")
+	}
+}
+
+// A decodeError is the error of one of this package's codecs: it quotes nothing of its input, so
+// it is shown.
+type decodeError string
+
+func (e decodeError) Error() string { return string(e) }
+
+// JSONCodec encodes sessions as JSON that people and other languages can read, and gives back
+// what was put in, type for type. Keys are strings. Values are what gob takes without
+// registration: every scalar type and slices of them; then [time.Time], [time.Duration], []any and
+// map[string]any of such values (so flashes too), nil, and values of Types.
+//
+// A string, a bool, an int, a float64, []any, map[string]any and nil stand in the JSON as such. What JSON
+// has no form for stands in an object with one key, which begins with "$" and names the type:
+//
+//	{"user":"ann","visits":3,"since":{"$time":"2026-11-24T09:30:00Z"},"cart":{"$main.Cart":{"Items":["tea"]}}}
+type JSONCodec struct {
+	// Types holds one value of each of the application's own types, as for [gob.Register]:
+	// []any{Cart{}, Role("")}. A listed type may be stored by value and by pointer; what its
+	// fields hold need not be listed, except in fields of interface type. Fields go by their
+	// json tags.
+	Types []any
+}
+
+// Name returns "json".
+func (JSONCodec) Name() string { return "json" }
+
+// Encode returns values as JSON, the same bytes for equal values. A key that is no string and a
+// type that is not listed are errors that name both.
+func (c JSONCodec) Encode(values map[any]any) ([]byte, error) {
+	p, err := c.prepare()
+	if err != nil {
+		return nil, err
+	}
+	return p.Encode(values)
+}
+
+// Decode returns the values that Encode was given.
+func (c JSONCodec) Decode(data []byte) (map[any]any, error) {
+	p, err := c.prepare()
+	if err != nil {
+		return nil, err
+	}
+	return p.Decode(data)
+}
+
+func (c JSONCodec) prepare() (Codec, error) {
+	codec, err := typedjson.New(c.Types...)
+	if err != nil {
+		return nil, err
+	}
+	return preparedJSON{codec}, nil
+}
+
+// preparedJSON is a JSONCodec whose types were looked at.
+type preparedJSON struct{ codec *typedjson.Codec }
+
+func (preparedJSON) Name() string                                { return JSONCodec{}.Name() }
+func (p preparedJSON) Encode(values map[any]any) ([]byte, error) { return p.codec.Encode(values) }
+
+func (p preparedJSON) Decode(data []byte) (map[any]any, error) {
+	values, err := p.codec.Decode(data)
+	if err != nil {
+		return nil, decodeError(err.Error()) // typedjson quotes nothing
+	}
+	return values, nil
+}

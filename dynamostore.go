@@ -1,0 +1,559 @@
+// Package dynamostore keeps the sessions of github.com/gorilla/sessions in Amazon DynamoDB.
+//
+// A cookie, signed, carries a session's ID; the session itself is an item in a table, which all
+// instances of a service share, and DynamoDB's TTL removes it when it has expired. An application
+// on another of gorilla's stores changes one line:
+//
+//	var store = dynamostore.Must(dynamostore.Open(context.Background(), dynamostore.Config{}, key))
+//
+// and goes on as before:
+//
+//	session, err := store.Get(r, "session")
+//	if err != nil { ... }                 // a new session comes with it; see Store.Get
+//	session.Values["user"] = "ann"
+//	err = session.Save(r, w)              // before the body is written
+//
+// Get reads the item, once per request. Save writes only what changed: nothing for an unchanged
+// session, except that it moves the session's end now and then. A session that another request
+// deleted stays deleted ([ErrGone]), one that could not be read is not overwritten
+// ([ErrNotLoaded]), and one that another request changed meanwhile is not either ([ErrConflict]).
+package dynamostore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"time"
+	"unicode/utf8"
+
+	"github.com/gorilla/securecookie"
+	"github.com/gorilla/sessions"
+
+	"example.com/dynamostore/internal/envelope"
+	"example.com/dynamostore/internal/record"
+)
+
+// Store is a [sessions.Store] on DynamoDB, made by [New] or [Open]. Its fields and its methods MaxAge
+// and MaxLength are for the time before the first request; the rest is safe for concurrent use.
+type Store struct {
+	Codecs  []securecookie.Codec // of the cookies
+	Options *sessions.Options    // of new sessions: Path "/", MaxAge 30 days, HttpOnly, Secure, SameSite=Lax
+
+	cfg       Config // with its defaults
+	client    Client
+	table     *record.Table
+	codec     Codec
+	readers   []Codec // codec first
+	envelope  *envelope.Envelope
+	maxLength int
+}
+
+var _ sessions.Store = (*Store)(nil)
+
+// MaxAge sets Options.MaxAge, in seconds: how long new sessions, and those that say nothing else,
+// live after their last Save. 0 is a cookie that ends with the browser, and Config.Lifetime on
+// the server.
+func (s *Store) MaxAge(age int) {
+	if s.Options == nil {
+		s.Options = &sessions.Options{}
+	}
+	s.Options.MaxAge = age
+}
+
+// MaxLength sets the most bytes that a session may take as the codec writes it; beyond, Save
+// returns [ErrTooLarge]. 0, or less, sets the default, 4 MiB. Whatever is set, an item takes at most 400 KB.
+func (s *Store) MaxLength(l int) {
+	if l <= 0 {
+		l = defaultMaxLength
+	}
+	s.maxLength = l
+}
+
+// Get returns the request's session of that name, loaded once per request and kept in gorilla's
+// registry. If the request brings none that lives, it is a new one.
+//
+// It returns a new session and an error if the cookie does not verify (securecookie's error, as
+// it is: a forged cookie, or one signed by a key that is not among those of this Store), if the
+// table could not be read, or if the item cannot be decoded ([ErrUndecodable]). Where
+// the table could not be read, a Save on that session returns [ErrNotLoaded] and changes
+// nothing, so an application that ignores the error loses nothing.
+func (s *Store) Get(r *http.Request, name string) (*sessions.Session, error) {
+	return sessions.GetRegistry(r).Get(s, name)
+}
+
+// New is Get without the registry: it reads the table at each call.
+func (s *Store) New(r *http.Request, name string) (*sessions.Session, error) {
+	session := sessions.NewSession(s, name)
+	session.IsNew = true
+	options := s.options(nil)
+	session.Options = &options
+	st := &state{options: options}
+	states.Set(session, st)
+
+	id, resign, err := s.cookieID(r, name)
+	if err != nil {
+		return session, err
+	}
+	key, ok := s.key(id)
+	if !ok {
+		return session, nil // no cookie, or one that names no item
+	}
+	st.id = id
+
+	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.Timeout)
+	defer cancel()
+	found, err := s.find(ctx, key)
+	switch {
+	case errors.Is(err, ErrUndecodable):
+		return session, err
+	case err != nil:
+		st.standing = notLoaded
+		return session, err
+	case found == nil:
+		return session, nil // a dead ID: session.ID stays empty
+	case found.item.Moved:
+		st.standing = moved
+		return session, nil
+	}
+	session.ID = id
+	session.IsNew = false
+	session.Values = found.values
+	if found.item.HasMaxAge {
+		session.Options.MaxAge = found.item.MaxAge
+	}
+	st.live(found.item, found.base, *session.Options)
+	st.rewrite = found.rewrite
+	st.resign = resign
+	return session, nil
+}
+
+// live notes what lies in the table by now.
+func (st *state) live(item *record.Item, base base, options sessions.Options) {
+	st.standing = live
+	st.item = item
+	st.base = base
+	st.options = options
+	st.rewrite = false
+}
+
+// cookieID returns the session ID that the request's cookie carries, "" without a cookie, and
+// whether it was signed by an older key. The error is securecookie's.
+func (s *Store) cookieID(r *http.Request, name string) (id string, resign bool, err error) {
+	cookie, err := r.Cookie(name)
+	if err != nil {
+		return "", false, nil
+	}
+	if len(s.Codecs) > 0 && s.Codecs[0].Decode(name, cookie.Value, &id) == nil {
+		return id, false, nil
+	}
+	err = securecookie.DecodeMulti(name, cookie.Value, &id, s.Codecs...)
+	if err != nil {
+		return "", false, err
+	}
+	return id, true, nil
+}
+
+// found is a session as the table has it.
+type found struct {
+	item    *record.Item
+	values  map[any]any
+	base    base
+	rewrite bool
+}
+
+// find returns the session under key, nil if none lives there. If the item is a tombstone, it is
+// all that is found.
+func (s *Store) find(ctx context.Context, key string) (*found, error) {
+	item, err := s.table.Load(ctx, key, !s.cfg.EventualReads)
+	if s.cfg.EventualReads && err == nil && !s.lives(item) {
+		// The session may have been created, or extended, a moment ago: a login's redirect must
+		// find it.
+		item, err = s.table.Load(ctx, key, true)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if item != nil && item.Malformed != "" {
+		return nil, s.undecodable(item.Malformed)
+	}
+	if !s.lives(item) {
+		return nil, nil
+	}
+	return s.decode(item)
+}
+
+// lives reports whether item is a session, or a tombstone, that has not ended. TTL removes what
+// has ended days later, at times.
+func (s *Store) lives(item *record.Item) bool {
+	if item == nil {
+		return false
+	}
+	now := time.Now()
+	if item.HasExpires && now.Unix() >= item.Expires {
+		return false
+	}
+	return item.Moved || !item.HasCreated || now.Before(s.end(item.Created))
+}
+
+// end returns when a session that was created then ends, however active.
+func (s *Store) end(created int64) time.Time {
+	if s.cfg.MaxLifetime == 0 {
+		return farAway
+	}
+	if latest := farAway.Unix() - int64(s.cfg.MaxLifetime/time.Second); created > latest {
+		return farAway
+	}
+	return time.Unix(created, 0).Add(s.cfg.MaxLifetime)
+}
+
+// farAway is later than any session's end.
+var farAway = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
+
+// decode returns the session that item holds.
+func (s *Store) decode(item *record.Item) (*found, error) {
+	if item.Moved {
+		return &found{item: item}, nil
+	}
+	f := &found{item: item, rewrite: !item.Ours() || !s.envelope.Current(item.Codec, item.Text)}
+	stored := item.Data
+	item.Data = nil // the item is kept for as long as the session
+	if item.Codec == "" {
+		for _, codec := range s.readers {
+			for _, data := range envelope.Foreign(stored, item.Text) {
+				if values, err := codec.Decode(data); err == nil {
+					return f.with(codec, data, values), nil
+				}
+			}
+		}
+		return nil, s.undecodable("it does not say by which codec it was made, and none of Config.Codec and Config.ReadCodecs reads it")
+	}
+	data, err := envelope.Open(item.Codec, stored)
+	if err != nil {
+		return nil, s.undecodable(err.Error())
+	}
+	name := envelope.Codec(item.Codec)
+	for _, codec := range s.readers {
+		if codec.Name() != name {
+			continue
+		}
+		values, err := codec.Decode(data)
+		if err != nil {
+			return nil, s.undecodable(decodeReason(err))
+		}
+		return f.with(codec, data, values), nil
+	}
+	return nil, s.undecodable("it was made by a codec that is neither Config.Codec nor among Config.ReadCodecs")
+}
+
+func (f *found) with(codec Codec, data []byte, values map[any]any) *found {
+	if values == nil {
+		values = make(map[any]any)
+	}
+	f.values = values
+	f.base = newBase(codec, data, values)
+	return f
+}
+
+// decodeReason returns what to say of an error of a codec. A user's codec may quote what it
+// could not parse.
+func decodeReason(err error) string {
+	var own decodeError
+	if errors.As(err, &own) {
+		return own.Error()
+	}
+	return "the codec that made it does not read it"
+}
+
+func (s *Store) undecodable(reason string) error {
+	return fmt.Errorf("dynamostore: load from table %q: %w: %s", s.cfg.Table, ErrUndecodable, reason)
+}
+
+// Save writes the session and sets its cookie, as far as either is needed, so it must be called
+// before the response's body. Options of nil mean the Store's; a negative MaxAge deletes the
+// session and its cookie.
+//
+// A loaded session is written only if its values or its MaxAge changed, or where its end has to
+// be moved (Config.TouchInterval). The cookie is set only if the item was written, or the
+// session's Options changed, or the cookie was signed by an older key.
+//
+// Save is not given up when the request's context is cancelled, since a browser that goes away does not
+// undo what it asked for; the context's deadline and Config.Timeout hold.
+//
+// The error is one of [ErrGone], [ErrConflict], [ErrNotLoaded] and [ErrTooLarge], the codec's, or
+// DynamoDB's. No cookie is set then, except that a logout always takes the browser's away.
+func (s *Store) Save(r *http.Request, w http.ResponseWriter, session *sessions.Session) error {
+	st := states.Get(session)
+	if st == nil {
+		// The application made the session itself.
+		st = &state{}
+		states.Set(session, st)
+	}
+	options := s.options(session.Options)
+	if options.MaxAge < 0 {
+		return s.logout(r, w, session, st, &options)
+	}
+	switch st.standing {
+	case notLoaded:
+		return fmt.Errorf("dynamostore: save to table %q: %w", s.cfg.Table, ErrNotLoaded)
+	case moved:
+		return s.gone()
+	}
+	ctx, cancel := s.saveContext(r)
+	defer cancel()
+	if st.standing == fresh {
+		return s.create(ctx, w, session, st, &options)
+	}
+	return s.update(ctx, w, session, st, &options)
+}
+
+func (s *Store) gone() error {
+	return fmt.Errorf("dynamostore: save to table %q: %w", s.cfg.Table, ErrGone)
+}
+
+// saveContext is the request's context without its cancellation, but with its deadline, bounded
+// by Config.Timeout.
+func (s *Store) saveContext(r *http.Request) (context.Context, context.CancelFunc) {
+	ctx := context.WithoutCancel(r.Context())
+	end := time.Now().Add(s.cfg.Timeout)
+	if deadline, ok := r.Context().Deadline(); ok && deadline.Before(end) {
+		end = deadline
+	}
+	return context.WithDeadline(ctx, end)
+}
+
+// logout deletes the session, whatever is known of it, and takes the browser's cookie away.
+func (s *Store) logout(r *http.Request, w http.ResponseWriter, session *sessions.Session, st *state, options *sessions.Options) error {
+	http.SetCookie(w, sessions.NewCookie(session.Name(), "", options))
+	id := session.ID
+	if id == "" {
+		id = st.id
+	}
+	key, ok := s.key(id)
+	if !ok || st.standing == moved {
+		return nil // not in the table, or there as a tombstone, which has its purpose
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), s.cfg.Timeout)
+	defer cancel()
+	if err := s.table.Delete(ctx, key); err != nil {
+		return err
+	}
+	// Should the application save the session yet again, it is a new one.
+	*st = state{id: id}
+	session.ID = ""
+	return nil
+}
+
+// create puts a session that is not in the table there.
+func (s *Store) create(ctx context.Context, w http.ResponseWriter, session *sessions.Session, st *state, options *sessions.Options) error {
+	id := session.ID // of the application's own making, if not empty
+	if id == "" {
+		id = s.cfg.NewID()
+	}
+	key, ok := s.key(id)
+	if !ok {
+		return fmt.Errorf("dynamostore: the session's ID, from Config.NewID or the application, has %d bytes: it takes 1 to %d of UTF-8, Config.KeyPrefix included", len(id), maxKey)
+	}
+	data, err := s.encode(session.Values)
+	if err != nil {
+		return err
+	}
+	cookie, err := s.cookie(session, id, options)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	write := s.write(data, now.Unix(), s.expires(now, now.Unix(), options), options)
+	if err := s.table.Create(ctx, key, write); err != nil {
+		var refused *record.Refused
+		if errors.As(err, &refused) {
+			return s.conflict()
+		}
+		return err
+	}
+	session.ID = id
+	st.id = id
+	st.live(write.Written(), newBase(s.codec, data, session.Values), *options)
+	http.SetCookie(w, cookie)
+	return nil
+}
+
+func (s *Store) conflict() error {
+	return fmt.Errorf("dynamostore: save to table %q: %w", s.cfg.Table, ErrConflict)
+}
+
+// update brings the table to what a session that lies there is now.
+func (s *Store) update(ctx context.Context, w http.ResponseWriter, session *sessions.Session, st *state, options *sessions.Options) error {
+	key, ok := s.key(session.ID)
+	if !ok {
+		return s.gone()
+	}
+	now := time.Now()
+	created := now.Unix()
+	if st.item.HasCreated {
+		created = st.item.Created
+	}
+	if !now.Before(s.end(created)) {
+		return s.gone() // its absolute lifetime ended while the request was under way
+	}
+	data, changed, err := s.changed(session, st, options)
+	if err != nil {
+		return err
+	}
+	expires := s.expires(now, created, options)
+	touch := !changed && s.touches(st.item.Expires, expires, now)
+	if !changed && !touch && !st.resign && *options == st.options {
+		return nil
+	}
+	cookie, err := s.cookie(session, session.ID, options)
+	if err != nil {
+		return err
+	}
+
+	switch {
+	case changed:
+		write := s.write(data, created, expires, options)
+		if err := s.table.Update(ctx, key, st.item, write); err != nil {
+			return s.overtaken(err)
+		}
+		st.live(write.Written(), newBase(s.codec, data, session.Values), *options)
+	case touch:
+		if err := s.table.Touch(ctx, key, st.item, expires); err != nil {
+			if err := s.overtaken(err); !errors.Is(err, ErrConflict) {
+				return err
+			}
+			// Someone else wrote, and so moved the end and set the cookie.
+			return nil
+		}
+		st.item.Expires = expires
+	}
+	st.options = *options
+	st.resign = false
+	http.SetCookie(w, cookie)
+	return nil
+}
+
+// overtaken turns a refusal into what it means for the session.
+func (s *Store) overtaken(err error) error {
+	var refused *record.Refused
+	switch {
+	case !errors.As(err, &refused):
+		return err
+	case refused.Item == nil || refused.Item.Moved:
+		return s.gone()
+	}
+	return s.conflict()
+}
+
+// changed reports whether the session must be written, and returns its data if so.
+func (s *Store) changed(session *sessions.Session, st *state, options *sessions.Options) (data []byte, changed bool, err error) {
+	changed = st.rewrite || options.MaxAge != st.options.MaxAge
+	if !changed && st.base.identical(session.Values) {
+		return nil, false, nil
+	}
+	data, err = s.encode(session.Values)
+	if err != nil || changed || string(data) == string(st.base.data) {
+		return data, changed, err
+	}
+	// Different bytes are not different values: gob writes maps in any order.
+	values, err := st.base.decoded()
+	return data, err != nil || !equalValues(s.codec, session.Values, values), nil
+}
+
+// encode returns what the codec makes of values.
+func (s *Store) encode(values map[any]any) ([]byte, error) {
+	if values == nil {
+		values = map[any]any{}
+	}
+	data, err := s.codec.Encode(values)
+	if err != nil {
+		return nil, fmt.Errorf("dynamostore: encode the session: %w", err)
+	}
+	if len(data) > s.maxLength {
+		return nil, fmt.Errorf("%w: it takes %d bytes as the %s codec writes it, and Store.MaxLength allows %d: store less in the session", ErrTooLarge, len(data), s.codec.Name(), s.maxLength)
+	}
+	return data, nil
+}
+
+// write returns the write of data under a new version.
+func (s *Store) write(data []byte, created, expires int64, options *sessions.Options) record.Write {
+	tag, stored := s.envelope.Seal(data)
+	return record.Write{
+		Data:      stored,
+		Text:      s.cfg.DataType == String,
+		Codec:     tag,
+		Version:   record.NewVersion(),
+		Expires:   expires,
+		Created:   created,
+		MaxAge:    options.MaxAge,
+		HasMaxAge: options.MaxAge != s.options(nil).MaxAge,
+	}
+}
+
+// lifetime returns how long a session with those options lives when it is left alone.
+func (s *Store) lifetime(options *sessions.Options) time.Duration {
+	if options.MaxAge == 0 {
+		return s.cfg.Lifetime
+	}
+	return time.Duration(min(int64(options.MaxAge), math.MaxInt64/int64(time.Second))) * time.Second
+}
+
+// expires returns the end of a session that is saved now, in seconds since 1970, rounded up.
+func (s *Store) expires(now time.Time, created int64, options *sessions.Options) int64 {
+	end := s.end(created)
+	if life := s.lifetime(options); life < end.Sub(now) {
+		end = now.Add(life)
+	}
+	return end.Add(time.Second - 1).Unix()
+}
+
+// touches reports whether an unchanged session's new end is far enough from the stored one to be
+// worth a write.
+func (s *Store) touches(stored, expires int64, now time.Time) bool {
+	interval := s.cfg.TouchInterval
+	switch {
+	case interval < 0:
+		return true
+	case interval == 0:
+		interval = time.Unix(expires, 0).Sub(now) / 20
+	}
+	moved := expires - stored
+	if stored > expires {
+		moved = stored - expires
+	}
+	return moved > 0 && float64(moved) >= interval.Seconds()
+}
+
+// cookie returns the cookie that carries id.
+func (s *Store) cookie(session *sessions.Session, id string, options *sessions.Options) (*http.Cookie, error) {
+	value, err := securecookie.EncodeMulti(session.Name(), id, s.Codecs...)
+	if err != nil {
+		return nil, fmt.Errorf("dynamostore: make the cookie: %w", err)
+	}
+	return sessions.NewCookie(session.Name(), value, options), nil
+}
+
+// options returns those of a session, or the Store's.
+func (s *Store) options(own *sessions.Options) sessions.Options {
+	switch {
+	case own != nil:
+		return *own
+	case s.Options != nil:
+		return *s.Options
+	}
+	return sessions.Options{}
+}
+
+// key returns the partition key of the session with that ID, and whether there can be an item
+// under it.
+func (s *Store) key(id string) (string, bool) {
+	if id == "" {
+		return "", false
+	}
+	if s.cfg.HashIDs {
+		return s.cfg.KeyPrefix + hash(id), true
+	}
+	key := s.cfg.KeyPrefix + id
+	return key, len(key) <= maxKey && utf8.ValidString(key)
+}

@@ -1,0 +1,33 @@
+package dynamostore
+
+import (
+	"errors"
+
+	"example.com/dynamostore/internal/record"
+)
+
+// The errors by which an application decides what to do. They come wrapped: test with [errors.Is].
+// No error of this package holds a session ID, a cookie or a value.
+var (
+	// ErrConflict: another request wrote the session since this one loaded it. Nothing was
+	// written, and no cookie set. Load the session in a new request and apply the change again.
+	ErrConflict = errors.New("another request changed the session meanwhile")
+
+	// ErrGone: the session was deleted (a logout, a rotated ID), or its absolute lifetime ended,
+	// since this request loaded it. Nothing was written, and no cookie set. Answer as to a
+	// visitor who is not logged in.
+	ErrGone = errors.New("the session was ended meanwhile")
+
+	// ErrNotLoaded: Save was called on a session that Get or New could not read, for the reason
+	// that they returned. Nothing was written and no cookie set, so that the session in the table
+	// and the browser's cookie are as they were.
+	ErrNotLoaded = errors.New("the session was not loaded, so it is not saved")
+
+	// ErrTooLarge: the session takes more than [Store.MaxLength], or its item more than the
+	// 400 KB that DynamoDB stores. Nothing was sent.
+	ErrTooLarge = record.ErrTooLarge
+
+	// ErrUndecodable: the session's item is not one that this Store's configuration can read. The
+	// item is left as it is; a Save starts a new session.
+	ErrUndecodable = errors.New("the session's item cannot be decoded")
+)
