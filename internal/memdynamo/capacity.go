@@ -79,12 +79,7 @@ func (u units) consumed(tableName, level, kind string) map[string]any {
 }
 
 func (p *params) capacityLevel() string {
-	return p.enum("ReturnConsumedCapacity", notInEnum(p, "returnConsumedCapacity", "ReturnConsumedCapacity", "[INDEXES, TOTAL, NONE]"), "NONE", "TOTAL", "INDEXES")
-}
-
-// notInEnum is the error for a member whose value is not one of a set.
-func notInEnum(p *params, path, name, set string) error {
-	return validation("1 validation error detected: Value '%v' at '%s' failed to satisfy constraint: Member must satisfy enum value set: %s", p.members[name], path, set)
+	return p.enum("ReturnConsumedCapacity", notInEnum("returnConsumedCapacity", "[INDEXES, TOTAL, NONE]"), "NONE", "TOTAL", "INDEXES")
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

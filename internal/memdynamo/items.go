@@ -85,7 +85,7 @@ func (e *Engine) parseWrite(p *params, t *table, kind string) (*write, error) {
 	if kind == opUpdate {
 		update, hasUpdate = p.optString("UpdateExpression")
 	}
-	w.returnItem = p.enum("ReturnValuesOnConditionCheckFailure", notInEnum(p, "returnValuesOnConditionCheckFailure", "ReturnValuesOnConditionCheckFailure", "[ALL_OLD, NONE]"), "NONE", "ALL_OLD") == "ALL_OLD"
+	w.returnItem = p.enum("ReturnValuesOnConditionCheckFailure", notInEnum("returnValuesOnConditionCheckFailure", "[ALL_OLD, NONE]"), "NONE", "ALL_OLD") == "ALL_OLD"
 	if p.err != nil {
 		return nil, p.err
 	}
@@ -205,12 +205,12 @@ func (e *Engine) writeItem(p *params, kind string) (map[string]any, error) {
 		return nil, err
 	}
 	level := p.capacityLevel()
-	p.enum("ReturnItemCollectionMetrics", notInEnum(p, "returnItemCollectionMetrics", "ReturnItemCollectionMetrics", "[SIZE, NONE]"), "NONE", "SIZE")
+	p.collectionMetrics()
 	modes := []string{"NONE", "ALL_OLD"}
 	if kind == opUpdate {
 		modes = []string{"NONE", "ALL_OLD", "UPDATED_OLD", "ALL_NEW", "UPDATED_NEW"}
 	}
-	returned := p.enum("ReturnValues", validation("Return values set to invalid value"), modes...)
+	returned := p.enum("ReturnValues", func(string) error { return validation("Return values set to invalid value") }, modes...)
 	w, err := e.parseWrite(p, t, kind)
 	if err != nil {
 		return nil, err

@@ -24,10 +24,11 @@ type decimal struct {
 	exp    int
 }
 
+var errNotNumber = validation("A value provided cannot be converted into a number")
+
 // parseDecimal reads a number as DynamoDB accepts it: an optional sign,
 // digits with an optional point, and an optional exponent.
 func parseDecimal(s string) (decimal, error) {
-	errSyntax := validation("A value provided cannot be converted into a number")
 	rest := s
 	var d decimal
 	if rest != "" && (rest[0] == '-' || rest[0] == '+') {
@@ -44,13 +45,13 @@ func parseDecimal(s string) (decimal, error) {
 		digits += frac
 	}
 	if digits == "" || strings.Trim(digits, "0123456789") != "" {
-		return decimal{}, errSyntax
+		return decimal{}, errNotNumber
 	}
 	exp := 0
 	if hasExp {
 		e, err := strconv.ParseInt(exponent, 10, 32)
 		if err != nil || strings.Contains(exponent, "_") {
-			return decimal{}, errSyntax
+			return decimal{}, errNotNumber
 		}
 		exp = int(e)
 	}

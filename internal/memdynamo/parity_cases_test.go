@@ -765,9 +765,17 @@ var itemCases = []parityCase{
 	{name: "nesting: by update", op: "UpdateItem", body: in("hash", `,"Key":{"id":{"S":"1"}},"UpdateExpression":"SET m.deep = :a","ExpressionAttributeValues":{":a":`+strings.Repeat(`{"L":[`, 31)+`{"S":"x"}`+strings.Repeat(`]}`, 31)+`}`)},
 }
 
-// returnCases are about return values.
+// returnCases are about sizes and return values.
 func returnCases() []parityCase {
 	var cases []parityCase
+	// Items of every type at the limit of size and one byte above it.
+	const mixedSize = 65
+	const mixed = `"id":{"S":"z"},"n":{"N":"-1234.5"},"t":{"BOOL":true},"z":{"NULL":true},"b":{"B":"AAE="},"ss":{"SS":["a","bc"]},"ns":{"NS":["1","-2.25"]},"bs":{"BS":["AAE="]},"l":{"L":[{"S":"é"},{"L":[]},{"N":"0"}]},"m":{"M":{"k":{"S":"v"},"deep":{"M":{"e":{"BOOL":false}}}}},"p":{"S":""}`
+	for extra := range 2 {
+		pad := strings.Repeat("x", maxItemSize-mixedSize+extra)
+		cases = append(cases, parityCase{name: fmt.Sprint("size: of every type, limit+", extra), op: "PutItem",
+			body: in("hash", `,"Item":{`+strings.TrimSuffix(mixed, `""}`)+`"`+pad+`"}}`)})
+	}
 	// With and without an item.
 	for _, mode := range []string{"NONE", "ALL_OLD", "UPDATED_OLD", "ALL_NEW", "UPDATED_NEW", "FOO"} {
 		r := `,"ReturnValues":"` + mode + `"`

@@ -193,7 +193,7 @@ func TestParity(t *testing.T) {
 			}
 			fresh[c.name] = got
 			if want, ok := record[c.name]; !*update && (!ok || !reflect.DeepEqual(got, want)) {
-				t.Errorf("%s\n%s %s\nendpoint %v\nrecord   %v", c.name, c.op, c.body, got, want)
+				t.Errorf("%s\n%s %s\nendpoint %v\nrecord   %v", c.name, c.op, brief(c.body), got, want)
 			}
 		})
 		if *update {
@@ -225,7 +225,7 @@ func TestParity(t *testing.T) {
 		delete(unused, c.name)
 		if c.differs == "" {
 			if !reflect.DeepEqual(got, local) {
-				t.Errorf("%s\n%s %s\nmemdynamo %v\nLocal     %v", c.name, c.op, c.body, got, local)
+				t.Errorf("%s\n%s %s\nmemdynamo %v\nLocal     %v", c.name, c.op, brief(c.body), got, local)
 			}
 			return
 		}
@@ -235,7 +235,7 @@ func TestParity(t *testing.T) {
 		switch {
 		case c.want == "":
 			if got.Status != local.Status || got.Type != local.Type || !reflect.DeepEqual(got.Body, local.Body) {
-				t.Errorf("%s\n%s %s\nmemdynamo %v\nLocal     %v", c.name, c.op, c.body, got, local)
+				t.Errorf("%s\n%s %s\nmemdynamo %v\nLocal     %v", c.name, c.op, brief(c.body), got, local)
 			}
 		case strings.HasPrefix(c.want, "{"):
 			var want any
@@ -243,17 +243,26 @@ func TestParity(t *testing.T) {
 				t.Fatalf("%s: %v", c.name, err)
 			}
 			if got.Status != http.StatusOK || !reflect.DeepEqual(orEmpty(got.Body), normalize(want, c.unordered)) {
-				t.Errorf("%s\n%s %s\nmemdynamo %v\nwant      %s", c.name, c.op, c.body, got, c.want)
+				t.Errorf("%s\n%s %s\nmemdynamo %v\nwant      %s", c.name, c.op, brief(c.body), got, c.want)
 			}
 		default:
 			if got.Type+": "+got.Message != c.want {
-				t.Errorf("%s\n%s %s\nmemdynamo %v\nwant      %s", c.name, c.op, c.body, got, c.want)
+				t.Errorf("%s\n%s %s\nmemdynamo %v\nwant      %s", c.name, c.op, brief(c.body), got, c.want)
 			}
 		}
 	})
 	for _, name := range slices.Sorted(maps.Keys(unused)) {
 		t.Errorf("%s: recorded, but no case", name)
 	}
+}
+
+// brief is as much of a request as a failure needs to show.
+func brief(body string) string {
+	const most = 1000
+	if len(body) > most {
+		return body[:most] + "…"
+	}
+	return body
 }
 
 // orEmpty is a body without members, where there is none.

@@ -83,12 +83,10 @@ func (p *parser) syntaxError() {
 	p.fail("Syntax error; token: \"%s\", near: \"%s\"", text, p.source[from:to])
 }
 
-// condition = conjunction { OR conjunction }
-func (p *parser) condition() *node {
-	n := p.mustBeCondition(p.disjunction())
-	return n
-}
+// condition = disjunction
+func (p *parser) condition() *node { return p.mustBeCondition(p.disjunction()) }
 
+// disjunction = conjunction { OR conjunction }
 func (p *parser) disjunction() *node {
 	n := p.conjunction()
 	for p.peek().word == "OR" && p.peek().kind == tokenKeyword {
@@ -99,6 +97,7 @@ func (p *parser) disjunction() *node {
 	return n
 }
 
+// conjunction = negation { AND negation }
 func (p *parser) conjunction() *node {
 	n := p.negation()
 	for p.peek().word == "AND" && p.peek().kind == tokenKeyword {
@@ -109,6 +108,7 @@ func (p *parser) conjunction() *node {
 	return n
 }
 
+// negation = { NOT } comparison
 func (p *parser) negation() *node {
 	if p.accept("NOT") {
 		return &node{op: opNot, args: []*node{p.mustBeCondition(p.negation())}}

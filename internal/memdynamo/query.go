@@ -1,8 +1,6 @@
 package memdynamo
 
-import (
-	"cmp"
-)
+import "cmp"
 
 // Query and Scan.
 
@@ -38,7 +36,10 @@ func (e *Engine) takeReading(p *params) (*reading, error) {
 	}
 	r := &reading{table: t, key: t.key, consistent: p.bool("ConsistentRead"), level: p.capacityLevel()}
 	r.limit = p.int("Limit", 1<<30)
-	r.sel = p.enum("Select", validation("Select must be ALL_ATTRIBUTES, ALL_PROJECTED_ATTRIBUTES, COUNT, or SPECIFIC_ATTRIBUTES"), "", "ALL_ATTRIBUTES", "ALL_PROJECTED_ATTRIBUTES", "COUNT", "SPECIFIC_ATTRIBUTES")
+	wrongSelect := func(string) error {
+		return validation("Select must be ALL_ATTRIBUTES, ALL_PROJECTED_ATTRIBUTES, COUNT, or SPECIFIC_ATTRIBUTES")
+	}
+	r.sel = p.enum("Select", wrongSelect, "", "ALL_ATTRIBUTES", "ALL_PROJECTED_ATTRIBUTES", "COUNT", "SPECIFIC_ATTRIBUTES")
 	indexName, hasIndex := p.optString("IndexName")
 	if x, ok := p.take("ExclusiveStartKey"); ok {
 		if r.start, err = decodeItem(x, "ExclusiveStartKey"); err != nil {

@@ -113,14 +113,14 @@ func (p *params) int(name string, absent int) int {
 }
 
 // enum is the member's value, or the first of those allowed where it is not
-// there.
-func (p *params) enum(name string, wrong error, allowed ...string) string {
+// there. wrong makes the error for any other value.
+func (p *params) enum(name string, wrong func(got string) error, allowed ...string) string {
 	s, ok := p.optString(name)
 	if !ok {
 		return allowed[0]
 	}
 	if !slices.Contains(allowed, s) {
-		p.fail(wrong)
+		p.fail(wrong(s))
 	}
 	return s
 }
@@ -181,4 +181,16 @@ func (p *params) structs(name string, f func(*params)) {
 			p.fail(err)
 		}
 	}
+}
+
+// notInEnum makes the error for a member whose value is not one of a set.
+func notInEnum(path, set string) func(string) error {
+	return func(got string) error {
+		return validation("1 validation error detected: Value '%s' at '%s' failed to satisfy constraint: Member must satisfy enum value set: %s", got, path, set)
+	}
+}
+
+// collectionMetrics takes a parameter that only concerns local indexes.
+func (p *params) collectionMetrics() {
+	p.enum("ReturnItemCollectionMetrics", notInEnum("returnItemCollectionMetrics", "[SIZE, NONE]"), "NONE", "SIZE")
 }

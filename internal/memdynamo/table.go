@@ -194,7 +194,7 @@ func (t *table) checkIndexKeys(attrs map[string]value) error {
 			case v.kind != kindN && v.str == "":
 				return validation("One or more parameter values are not valid. A value specified for a secondary index key is not supported. The AttributeValue for a key attribute cannot contain an empty %s value. IndexName: %s, IndexKey: %s", emptyKinds[v.kind], name, k.name)
 			case len(v.str) > k.max:
-				return validation("One or more parameter values were invalid: Size of hashkey has exceeded the maximum size limit of2048 bytes")
+				return validation("One or more parameter values were invalid: Size limit exceeded")
 			}
 		}
 	}

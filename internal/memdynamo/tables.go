@@ -12,7 +12,7 @@ func (e *Engine) createTable(p *params) (map[string]any, error) {
 	name := p.string("TableName")
 	definitions := p.attributeDefinitions()
 	schema := p.keySchema()
-	billing := p.enum("BillingMode", notInEnum(p, "billingMode", "BillingMode", "[PROVISIONED, PAY_PER_REQUEST]"), "PROVISIONED", "PAY_PER_REQUEST")
+	billing := p.enum("BillingMode", notInEnum("billingMode", "[PROVISIONED, PAY_PER_REQUEST]"), "PROVISIONED", "PAY_PER_REQUEST")
 	provisioned := p.throughput()
 	_, hasIndexes := p.members["GlobalSecondaryIndexes"]
 	var indexes []*indexRequest

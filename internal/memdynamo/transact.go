@@ -38,7 +38,7 @@ func (e *Engine) transactWriteItems(p *params) (map[string]any, error) {
 	}
 	digest := digestOf(p.members["TransactItems"])
 	level := p.capacityLevel()
-	p.enum("ReturnItemCollectionMetrics", notInEnum(p, "returnItemCollectionMetrics", "ReturnItemCollectionMetrics", "[SIZE, NONE]"), "NONE", "SIZE")
+	p.collectionMetrics()
 	items := p.list("TransactItems")
 	if err := p.done(); err != nil {
 		return nil, err
