@@ -59,6 +59,16 @@ func newApp(t *testing.T, configure ...func(*dynamostore.Config)) *app {
 	return a
 }
 
+// another is the same application in another process: what it does there, Stores of this process
+// do not know.
+func (a *app) another() *app {
+	other := &app{T: a.T, backend: a.backend, cfg: a.cfg}
+	other.store = a.open(a.cfg, keyA)
+	other.server = httptest.NewTLSServer(other)
+	a.Cleanup(other.server.Close)
+	return other
+}
+
 // open returns another Store on the app's backend.
 func (a *app) open(cfg dynamostore.Config, keyPairs ...[]byte) *dynamostore.Store {
 	a.Helper()
@@ -100,9 +110,12 @@ func (a *app) browser() *browser {
 }
 
 // tab is another browser with the same cookies as b has now.
-func (b *browser) tab() *browser {
-	other := b.app.browser()
-	other.client.Jar.SetCookies(b.url(), b.client.Jar.Cookies(b.url()))
+func (b *browser) tab() *browser { return b.app.tab(b) }
+
+// tab is a browser that visits a, with the cookies that b has now.
+func (a *app) tab(b *browser) *browser {
+	other := a.browser()
+	other.client.Jar.SetCookies(other.url(), b.client.Jar.Cookies(b.url()))
 	return other
 }
 
@@ -322,3 +335,5 @@ func render(v any) string {
 	}
 	return fmt.Sprintf("%T", v)
 }
+
+func formatInt(n int64) string { return strconv.FormatInt(n, 10) }

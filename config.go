@@ -59,8 +59,13 @@ type Config struct {
 
 	// EventualReads makes reads eventually consistent, at half the price. A session that is not
 	// found so is read again, strongly consistent, before it counts as missing; one that is found
-	// may be some milliseconds old, and a Save then returns ErrConflict. Default: false.
+	// may be some milliseconds old, and a Save then merges. Default: false.
 	EventualReads bool
+
+	// Concurrency is what becomes of requests that change one session at once. Default: Merge.
+	Concurrency Concurrency
+	// Lock is for Concurrency: Lock. Default: see LockConfig.
+	Lock LockConfig
 
 	// Lifetime is how long a session lives after its last Save whose cookie has MaxAge 0 and so
 	// ends with the browser. Any other session lives for its cookie's MaxAge. Default: 24 h.
@@ -81,8 +86,8 @@ type Config struct {
 	// Default: 256 random bits, in 52 characters of base32.
 	NewID func() string
 
-	// Timeout bounds each call of a Store, retries included, whatever the client's own timeouts
-	// are. Default: 5 s.
+	// Timeout bounds each call of a Store, retries and merging included, whatever the client's
+	// own timeouts are. Waiting for a lock is apart. Default: 5 s.
 	Timeout time.Duration
 }
 
@@ -205,6 +210,7 @@ func (cfg Config) withDefaults() Config {
 	if cfg.Lifetime == 0 {
 		cfg.Lifetime = 24 * time.Hour
 	}
+	cfg.Lock = cfg.Lock.withDefaults()
 	if cfg.NewID == nil {
 		cfg.NewID = newID
 	}
@@ -271,10 +277,17 @@ func (cfg Config) check() error {
 	if cfg.DataType != Binary && cfg.DataType != String {
 		wrong("DataType", "%d is unknown: it takes Binary or String", cfg.DataType)
 	}
+	if cfg.Concurrency < Merge || cfg.Concurrency > Lock {
+		wrong("Concurrency", "%d is unknown: it takes Merge, Refuse, Overwrite or Lock", cfg.Concurrency)
+	}
 	for _, d := range []struct {
 		field string
 		value time.Duration
 	}{
+		{"Lock.Wait", cfg.Lock.Wait},
+		{"Lock.MinRetry", cfg.Lock.MinRetry},
+		{"Lock.MaxRetry", cfg.Lock.MaxRetry},
+		{"Lock.Lease", cfg.Lock.Lease},
 		{"Lifetime", cfg.Lifetime},
 		{"MaxLifetime", cfg.MaxLifetime},
 		{"Timeout", cfg.Timeout},
@@ -282,6 +295,9 @@ func (cfg Config) check() error {
 		if d.value < 0 {
 			wrong(d.field, "%v is negative: it takes a positive duration, or 0 for the default", d.value)
 		}
+	}
+	if cfg.Lock.MaxRetry < cfg.Lock.MinRetry {
+		wrong("Lock.MaxRetry", "%v is less than Lock.MinRetry, %v: it takes as much or more", cfg.Lock.MaxRetry, cfg.Lock.MinRetry)
 	}
 	return errors.Join(problems...)
 }

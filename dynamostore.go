@@ -16,7 +16,8 @@
 // Get reads the item, once per request. Save writes only what changed: nothing for an unchanged
 // session, except that it moves the session's end now and then. A session that another request
 // deleted stays deleted ([ErrGone]), one that could not be read is not overwritten
-// ([ErrNotLoaded]), and one that another request changed meanwhile is not either ([ErrConflict]).
+// ([ErrNotLoaded]), and what another request changed meanwhile is merged, locked away, or refused, as
+// [Config.Concurrency] says.
 package dynamostore
 
 import (
@@ -33,6 +34,7 @@ import (
 
 	"example.com/dynamostore/internal/envelope"
 	"example.com/dynamostore/internal/record"
+	"example.com/dynamostore/internal/turns"
 )
 
 // Store is a [sessions.Store] on DynamoDB, made by [New] or [Open]. Its fields and its methods MaxAge
@@ -48,6 +50,9 @@ type Store struct {
 	readers   []Codec // codec first
 	envelope  *envelope.Envelope
 	maxLength int
+
+	writers turns.Queue[record.Item] // those who merge into one session
+	holders turns.Queue[struct{}]    // those who lock one session
 }
 
 var _ sessions.Store = (*Store)(nil)
@@ -102,9 +107,12 @@ func (s *Store) New(r *http.Request, name string) (*sessions.Session, error) {
 	}
 	st.id = id
 
-	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.Timeout)
-	defer cancel()
-	found, err := s.find(ctx, key)
+	var found *found
+	if s.cfg.Concurrency == Lock {
+		found, st.lease, err = s.lock(r, key)
+	} else {
+		found, err = s.find(r.Context(), key)
+	}
 	switch {
 	case errors.Is(err, ErrUndecodable):
 		return session, err
@@ -166,6 +174,8 @@ type found struct {
 // find returns the session under key, nil if none lives there. If the item is a tombstone, it is
 // all that is found.
 func (s *Store) find(ctx context.Context, key string) (*found, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
+	defer cancel()
 	item, err := s.table.Load(ctx, key, !s.cfg.EventualReads)
 	if s.cfg.EventualReads && err == nil && !s.lives(item) {
 		// The session may have been created, or extended, a moment ago: a login's redirect must
@@ -175,6 +185,11 @@ func (s *Store) find(ctx context.Context, key string) (*found, error) {
 	if err != nil {
 		return nil, err
 	}
+	return s.examine(item)
+}
+
+// examine returns the session that item, which may be nil, is.
+func (s *Store) examine(item *record.Item) (*found, error) {
 	if item != nil && item.Malformed != "" {
 		return nil, s.undecodable(item.Malformed)
 	}
@@ -216,9 +231,8 @@ func (s *Store) decode(item *record.Item) (*found, error) {
 	if item.Moved {
 		return &found{item: item}, nil
 	}
-	f := &found{item: item, rewrite: !item.Ours() || !s.envelope.Current(item.Codec, item.Text)}
+	f := &found{item: item.Bare(), rewrite: !item.Ours() || !s.envelope.Current(item.Codec, item.Text)}
 	stored := item.Data
-	item.Data = nil // the item is kept for as long as the session
 	if item.Codec == "" {
 		for _, codec := range s.readers {
 			for _, data := range envelope.Foreign(stored, item.Text) {
@@ -291,8 +305,12 @@ func (s *Store) Save(r *http.Request, w http.ResponseWriter, session *sessions.S
 		states.Set(session, st)
 	}
 	options := s.options(session.Options)
+	end := time.Now().Add(s.cfg.Timeout)
+	free, cancel := context.WithDeadline(context.WithoutCancel(r.Context()), end)
+	defer cancel()
+	defer st.lease.release(free)
 	if options.MaxAge < 0 {
-		return s.logout(r, w, session, st, &options)
+		return s.logout(free, w, session, st, &options)
 	}
 	switch st.standing {
 	case notLoaded:
@@ -300,8 +318,11 @@ func (s *Store) Save(r *http.Request, w http.ResponseWriter, session *sessions.S
 	case moved:
 		return s.gone()
 	}
-	ctx, cancel := s.saveContext(r)
-	defer cancel()
+	ctx := free
+	if deadline, ok := r.Context().Deadline(); ok && deadline.Before(end) {
+		ctx, cancel = context.WithDeadline(free, deadline)
+		defer cancel()
+	}
 	if st.standing == fresh {
 		return s.create(ctx, w, session, st, &options)
 	}
@@ -312,19 +333,8 @@ func (s *Store) gone() error {
 	return fmt.Errorf("dynamostore: save to table %q: %w", s.cfg.Table, ErrGone)
 }
 
-// saveContext is the request's context without its cancellation, but with its deadline, bounded
-// by Config.Timeout.
-func (s *Store) saveContext(r *http.Request) (context.Context, context.CancelFunc) {
-	ctx := context.WithoutCancel(r.Context())
-	end := time.Now().Add(s.cfg.Timeout)
-	if deadline, ok := r.Context().Deadline(); ok && deadline.Before(end) {
-		end = deadline
-	}
-	return context.WithDeadline(ctx, end)
-}
-
 // logout deletes the session, whatever is known of it, and takes the browser's cookie away.
-func (s *Store) logout(r *http.Request, w http.ResponseWriter, session *sessions.Session, st *state, options *sessions.Options) error {
+func (s *Store) logout(ctx context.Context, w http.ResponseWriter, session *sessions.Session, st *state, options *sessions.Options) error {
 	http.SetCookie(w, sessions.NewCookie(session.Name(), "", options))
 	id := session.ID
 	if id == "" {
@@ -334,11 +344,10 @@ func (s *Store) logout(r *http.Request, w http.ResponseWriter, session *sessions
 	if !ok || st.standing == moved {
 		return nil // not in the table, or there as a tombstone, which has its purpose
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), s.cfg.Timeout)
-	defer cancel()
 	if err := s.table.Delete(ctx, key); err != nil {
 		return err
 	}
+	st.lease.given()
 	// Should the application save the session yet again, it is a new one.
 	*st = state{id: id}
 	session.ID = ""
@@ -359,12 +368,15 @@ func (s *Store) create(ctx context.Context, w http.ResponseWriter, session *sess
 	if err != nil {
 		return err
 	}
-	cookie, err := s.cookie(session, id, options)
+	value, err := s.cookieValue(session, id)
 	if err != nil {
 		return err
 	}
 	now := time.Now()
 	write := s.write(data, now.Unix(), s.expires(now, now.Unix(), options), options)
+	if s.cfg.Concurrency == Lock {
+		write.Token = st.token() // leaves room for it in the item
+	}
 	if err := s.table.Create(ctx, key, write); err != nil {
 		var refused *record.Refused
 		if errors.As(err, &refused) {
@@ -374,8 +386,8 @@ func (s *Store) create(ctx context.Context, w http.ResponseWriter, session *sess
 	}
 	session.ID = id
 	st.id = id
-	st.live(write.Written(), newBase(s.codec, data, session.Values), *options)
-	http.SetCookie(w, cookie)
+	st.live(write.Written().Bare(), newBase(s.codec, data, session.Values), *options)
+	http.SetCookie(w, sessions.NewCookie(session.Name(), value, options))
 	return nil
 }
 
@@ -406,42 +418,53 @@ func (s *Store) update(ctx context.Context, w http.ResponseWriter, session *sess
 	if !changed && !touch && !st.resign && *options == st.options {
 		return nil
 	}
-	cookie, err := s.cookie(session, session.ID, options)
+	value, err := s.cookieValue(session, session.ID)
 	if err != nil {
 		return err
 	}
 
+	setCookie := touch || st.resign || *options != st.options
 	switch {
 	case changed:
-		write := s.write(data, created, expires, options)
-		if err := s.table.Update(ctx, key, st.item, write); err != nil {
-			return s.overtaken(err)
+		written, err := s.replace(ctx, key, session, st, options, data)
+		if err != nil {
+			return s.overtaken(err, st)
 		}
-		st.live(write.Written(), newBase(s.codec, data, session.Values), *options)
+		setCookie = setCookie || written
 	case touch:
-		if err := s.table.Touch(ctx, key, st.item, expires); err != nil {
-			if err := s.overtaken(err); !errors.Is(err, ErrConflict) {
+		token := ""
+		if s.cfg.Concurrency == Lock {
+			token = st.token()
+		}
+		if err := s.table.Touch(ctx, key, st.item, expires, token); err != nil {
+			if err := s.overtaken(err, st); !errors.Is(err, ErrConflict) && !errors.Is(err, ErrLockLost) {
 				return err
 			}
 			// Someone else wrote, and so moved the end and set the cookie.
 			return nil
 		}
 		st.item.Expires = expires
+		st.lease.given()
 	}
 	st.options = *options
 	st.resign = false
-	http.SetCookie(w, cookie)
+	if setCookie {
+		http.SetCookie(w, sessions.NewCookie(session.Name(), value, options))
+	}
 	return nil
 }
 
-// overtaken turns a refusal into what it means for the session.
-func (s *Store) overtaken(err error) error {
+// overtaken turns a refusal into what it means for the session. Other errors stay.
+func (s *Store) overtaken(err error, st *state) error {
 	var refused *record.Refused
 	switch {
 	case !errors.As(err, &refused):
 		return err
-	case refused.Item == nil || refused.Item.Moved:
+	case !s.lives(refused.Item) || refused.Item.Moved:
+		st.lease.given() // with the item
 		return s.gone()
+	case s.cfg.Concurrency == Lock:
+		return fmt.Errorf("dynamostore: save to table %q: %w", s.cfg.Table, ErrLockLost)
 	}
 	return s.conflict()
 }
@@ -525,13 +548,13 @@ func (s *Store) touches(stored, expires int64, now time.Time) bool {
 	return moved > 0 && float64(moved) >= interval.Seconds()
 }
 
-// cookie returns the cookie that carries id.
-func (s *Store) cookie(session *sessions.Session, id string, options *sessions.Options) (*http.Cookie, error) {
+// cookieValue returns what a cookie that carries id holds.
+func (s *Store) cookieValue(session *sessions.Session, id string) (string, error) {
 	value, err := securecookie.EncodeMulti(session.Name(), id, s.Codecs...)
 	if err != nil {
-		return nil, fmt.Errorf("dynamostore: make the cookie: %w", err)
+		return "", fmt.Errorf("dynamostore: make the cookie: %w", err)
 	}
-	return sessions.NewCookie(session.Name(), value, options), nil
+	return value, nil
 }
 
 // options returns those of a session, or the Store's.

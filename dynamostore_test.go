@@ -972,9 +972,9 @@ func TestSessionOfTheApplicationsOwnMaking(t *testing.T) {
 	}
 }
 
-// Nothing that another request wrote is overwritten.
-func TestOvertakenWriteIsAConflict(t *testing.T) {
-	a := newApp(t)
+// With Refuse, nothing that another request wrote is touched.
+func TestRefuse(t *testing.T) {
+	a := newApp(t, func(c *dynamostore.Config) { c.Concurrency = dynamostore.Refuse })
 	b := a.browser()
 	b.set("user", "ann")
 	tab := b.tab()
@@ -1022,9 +1022,11 @@ func TestOwnWriteIsRecognised(t *testing.T) {
 		a := newApp(t)
 		b := a.browser()
 		b.set("k", "v")
-		tab := b.tab()
+		tab := a.another().tab(b)
 		a.backend.Inject("UpdateItem", dynamotest.AppliedThenReset, dynamotest.Do(func() { tab.set("l", "x") }))
+		a.backend.Counts()
 		b.set("k", "w")
+		a.sent("GetItem", "UpdateItem", "GetItem", "UpdateItem", "UpdateItem")
 		if got := b.values(); got["k"] != "w" || got["l"] != "x" {
 			t.Errorf("values = %v, want both writes", got)
 		}

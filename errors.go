@@ -9,8 +9,10 @@ import (
 // The errors by which an application decides what to do. They come wrapped: test with [errors.Is].
 // No error of this package holds a session ID, a cookie or a value.
 var (
-	// ErrConflict: another request wrote the session since this one loaded it. Nothing was
-	// written, and no cookie set. Load the session in a new request and apply the change again.
+	// ErrConflict: another request wrote the session since this one loaded it, and Config.Concurrency
+	// is Refuse, or merging did not come to an end within Config.Timeout; or the ID of a new session
+	// is taken. Nothing was written, and no cookie set. Load the session in a new request and apply the
+	// change again.
 	ErrConflict = errors.New("another request changed the session meanwhile")
 
 	// ErrGone: the session was deleted (a logout, a rotated ID), or its absolute lifetime ended,
@@ -22,6 +24,15 @@ var (
 	// that they returned. Nothing was written and no cookie set, so that the session in the table
 	// and the browser's cookie are as they were.
 	ErrNotLoaded = errors.New("the session was not loaded, so it is not saved")
+
+	// ErrLockTimeout: Get or New waited for the session's lock for Config.Lock.Wait, and another
+	// request held it all the time. The session that comes with it was not loaded: see ErrNotLoaded.
+	ErrLockTimeout = errors.New("another request holds the session's lock")
+
+	// ErrLockLost: the lease of the session's lock ended before this Save (or Save was called again
+	// after the lock was given up), and another request has taken the lock or written the session
+	// since. Nothing was written, and no cookie set.
+	ErrLockLost = errors.New("the session's lock was lost, and another request has it or has written the session")
 
 	// ErrTooLarge: the session takes more than [Store.MaxLength], or its item more than the
 	// 400 KB that DynamoDB stores. Nothing was sent.

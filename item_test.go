@@ -204,7 +204,7 @@ func TestForeignItemChangedMeanwhileIsAConflict(t *testing.T) {
 			dynamotest.Item{"data": dynamotest.B(gobOf(t, map[any]any{"n": 1})), "version": dynamotest.S("v")}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			a := newApp(t)
+			a := newApp(t, func(c *dynamostore.Config) { c.Concurrency = dynamostore.Refuse })
 			b := a.put("foreign", test.before)
 			var after dynamotest.Item
 			_, err := b.with(func(s *sessions.Session) {

@@ -41,6 +41,9 @@ type state struct {
 	// resign: the cookie is good, but was not signed by the first key.
 	resign bool
 
+	// lease is the lock under which the session was loaded; nil: none.
+	lease *lease
+
 	// What follows is known of live sessions.
 
 	item *record.Item // as it lies in the table, without its data

@@ -2,24 +2,50 @@ package record
 
 import (
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// names are the ExpressionAttributeNames of the requests that have only one form. Every name goes
-// by a placeholder: the configured ones may hold anything, and DynamoDB reserves several of the
+// names are the ExpressionAttributeNames of the requests that have few forms. Every name goes by
+// a placeholder: the configured ones may hold anything, and DynamoDB reserves several of the
 // fixed ones.
 type names struct {
-	key   map[string]string
-	touch map[string]string
+	key         map[string]string
+	touch       map[string]string
+	fencedTouch map[string]string
+	lock        map[string]string
+	unlock      map[string]string
 }
 
 func newNames(s Schema) names {
 	return names{
 		key:   map[string]string{"#key": s.Key},
 		touch: map[string]string{"#version": attrVersion, "#expires": s.Expires},
+		fencedTouch: map[string]string{
+			"#version": attrVersion, "#expires": s.Expires, "#lock": attrLock, "#lock_until": attrLockUntil,
+		},
+		lock: map[string]string{
+			"#data": s.Data, "#expires": s.Expires, "#lock": attrLock, "#lock_until": attrLockUntil,
+		},
+		unlock: map[string]string{"#lock": attrLock, "#lock_until": attrLockUntil},
 	}
 }
+
+// ifNotHeld protects whoever holds the lock, for as long as its lease lasts, from everyone else.
+// What is not of the type that this package writes locks nothing, or it would do so for ever.
+const ifNotHeld = "NOT (attribute_type(#lock, :string) AND attribute_type(#lock_until, :number)" +
+	" AND #lock_until > :now AND #lock <> :token)"
+
+// fence adds the values of ifNotHeld.
+func fence(values map[string]types.AttributeValue, token string, now time.Time) {
+	values[":string"] = typeString
+	values[":number"] = typeNumber
+	values[":now"] = number(now.UnixMilli())
+	values[":token"] = text(token)
+}
+
+var typeString, typeNumber = text("S"), text("N")
 
 // A variant is a form of the update expression. All are made once, in New.
 type variant uint8
@@ -28,12 +54,20 @@ const (
 	setMaxAge   variant = 1 << iota // the session's cookie age is not the store's
 	unversioned                     // the item that was read has no version
 	foreign                         // the version that was read is no string, so it cannot be prior
+	overwrite                       // whatever was written since the item was read
+	fenced                          // only if nobody else holds the lock, and give it up
 	variants    = 1 << iota
 )
 
 func variantOf(read *Item, w Write) (v variant) {
 	if w.HasMaxAge {
 		v |= setMaxAge
+	}
+	if w.Token != "" {
+		v |= fenced
+	}
+	if w.Overwrite {
+		return v | overwrite
 	}
 	switch read.Version.(type) {
 	case nil:
@@ -76,23 +110,35 @@ func newUpdate(s Schema, v variant) update {
 		clauses = append(clauses, "#"+name+" = :"+name)
 		u.namesSize += len(u.names["#"+name])
 	}
-	if v&(unversioned|foreign) == 0 {
+	if v&(unversioned|foreign|overwrite) == 0 {
 		clauses = append(clauses, "#prior = :read")
 		u.namesSize += len(attrPrior)
 		u.keepsRead = true
 	} else {
 		remove = append(remove, "#prior")
 	}
+	if v&fenced != 0 {
+		u.names["#lock"], u.names["#lock_until"] = attrLock, attrLockUntil
+		remove = append(remove, "#lock", "#lock_until")
+	}
 	u.update = "SET " + strings.Join(clauses, ", ")
 	if len(remove) > 0 {
 		u.update += " REMOVE " + strings.Join(remove, ", ")
 	}
-	// The condition protects whatever was written since the item was read, and a session that
-	// was deleted since: a missing item has no version, and neither has a key that it could equal.
-	// An item without a version is compared by its data, and must not have got one since.
-	u.condition = "#version = :read"
-	if v&unversioned != 0 {
+	switch {
+	case v&overwrite != 0:
+		// Protects a session that was deleted, or rotated: neither has data.
+		u.condition = "attribute_exists(#data)"
+	case v&unversioned != 0:
+		// Protects what was written since, by whichever store.
 		u.condition = "attribute_not_exists(#version) AND #data = :read"
+	default:
+		// Protects what was written since the item was read, and a session that was deleted since:
+		// what is missing equals nothing.
+		u.condition = "#version = :read"
+	}
+	if v&fenced != 0 {
+		u.condition += " AND " + ifNotHeld
 	}
 	return u
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 	"reflect"
 	"strconv"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
@@ -23,7 +24,9 @@ type Item struct {
 	HasCreated bool
 	MaxAge     int // seconds
 	HasMaxAge  bool
-	Moved      bool // left behind under an old ID by a rotation, without data
+	Moved      bool      // left behind under an old ID by a rotation, without data
+	Lock       string    // who holds the lock, "" for nobody ...
+	LockUntil  time.Time // ... and until when
 
 	// Malformed names what makes the item unusable, for an error; "": nothing.
 	Malformed string
@@ -42,6 +45,12 @@ type Write struct {
 	Created   int64
 	MaxAge    int
 	HasMaxAge bool // false: the item gets no max_age, and loses the one it has
+
+	// Overwrite replaces whatever was written since the item was read.
+	Overwrite bool
+	// Token, if not empty, has the write refused while somebody else holds the lock, and gives up
+	// the lock of that token.
+	Token string
 }
 
 func (w *Write) data() types.AttributeValue {
@@ -51,9 +60,10 @@ func (w *Write) data() types.AttributeValue {
 	return &types.AttributeValueMemberB{Value: w.Data}
 }
 
-// Written returns the item that w leaves in the table, as far as the next write needs it.
+// Written returns the item that w leaves in the table.
 func (w *Write) Written() *Item {
 	return &Item{
+		Data:       w.Data,
 		Text:       w.Text,
 		Codec:      w.Codec,
 		Version:    text(w.Version),
@@ -71,6 +81,18 @@ func (w *Write) Written() *Item {
 func (i *Item) Ours() bool {
 	_, ok := i.Version.(*types.AttributeValueMemberS)
 	return ok && i.HasCreated && i.HasExpires && i.Codec != "" && !i.odd
+}
+
+// Bare returns the item without its data, for keeping.
+func (i *Item) Bare() *Item {
+	bare := *i
+	bare.Data = nil
+	return &bare
+}
+
+// SameVersion reports whether the two items are of the same write.
+func (i *Item) SameVersion(other *Item) bool {
+	return i.Version != nil && sameVersion(i.Version, other.Version)
 }
 
 // wrote reports whether the write of that version is this item's last or last but one.
@@ -97,6 +119,11 @@ func (t *Table) parse(attrs map[string]types.AttributeValue) *Item {
 		i.MaxAge, i.HasMaxAge = int(age), true
 	}
 	_, i.Moved = parseNumber(attrs[attrMoved])
+	if v, ok := attrs[attrLock].(*types.AttributeValueMemberS); ok {
+		if until, ok := parseNumber(attrs[attrLockUntil]); ok {
+			i.Lock, i.LockUntil = v.Value, time.UnixMilli(until)
+		}
+	}
 	switch v := attrs[t.schema.Data].(type) {
 	case *types.AttributeValueMemberB:
 		i.Data, i.raw = v.Value, v

@@ -10,6 +10,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -134,7 +135,7 @@ func (t *Table) Create(ctx context.Context, key string, w Write) error {
 	if w.HasMaxAge {
 		item[attrMaxAge] = number(int64(w.MaxAge))
 	}
-	if err := checkSize(size(item)); err != nil {
+	if err := checkSize(size(item) + w.lockSize()); err != nil {
 		return t.failed("create in", err)
 	}
 	err := again(ctx, func() error {
@@ -157,13 +158,14 @@ func (t *Table) Create(ctx context.Context, key string, w Write) error {
 var ifFree = "attribute_not_exists(#key)"
 
 // Update replaces the data of the item that was read, if its version is still the one that was
-// read; else it returns a *Refused. An item that carries w's own version, or had it before the
+// read, or w says to overwrite, and nobody else holds the lock that w may be fenced by; else it
+// returns a *Refused. An item that carries w's own version, or had it before the
 // write that came after, shows that this very write was applied and its answer lost: no error.
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.html
 func (t *Table) Update(ctx context.Context, key string, read *Item, w Write) error {
 	v := variantOf(read, w)
 	u := &t.updates[v]
-	values := make(map[string]types.AttributeValue, 8)
+	values := make(map[string]types.AttributeValue, 12)
 	values[":data"] = w.data()
 	values[":codec"] = text(w.Codec)
 	values[":version"] = text(w.Version)
@@ -172,12 +174,14 @@ func (t *Table) Update(ctx context.Context, key string, read *Item, w Write) err
 	if v&setMaxAge != 0 {
 		values[":max_age"] = number(int64(w.MaxAge))
 	}
-	if v&unversioned != 0 {
+	switch {
+	case v&overwrite != 0:
+	case v&unversioned != 0:
 		values[":read"] = read.raw
-	} else {
+	default:
 		values[":read"] = read.Version
 	}
-	bytes := t.keySize(key) + u.namesSize
+	bytes := t.keySize(key) + u.namesSize + w.lockSize()
 	for name, v := range values {
 		if name != ":read" || u.keepsRead {
 			bytes += valueSize(v)
@@ -185,6 +189,9 @@ func (t *Table) Update(ctx context.Context, key string, read *Item, w Write) err
 	}
 	if err := checkSize(bytes); err != nil {
 		return t.failed("update in", err)
+	}
+	if v&fenced != 0 {
+		fence(values, w.Token, time.Now())
 	}
 	err := again(ctx, func() error {
 		_, err := t.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
@@ -205,21 +212,28 @@ func (t *Table) Update(ctx context.Context, key string, read *Item, w Write) err
 }
 
 // Touch moves the expiry of the item that was read, if its version and expiry are still those that
-// were read; else it returns a *Refused.
+// were read; else it returns a *Refused. A token has it refused while somebody else holds the
+// lock, and gives up the lock of that token; "": there is none.
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.html
-func (t *Table) Touch(ctx context.Context, key string, read *Item, expires int64) error {
+func (t *Table) Touch(ctx context.Context, key string, read *Item, expires int64, token string) error {
+	update, condition, names := &touchUpdate, &touchCondition, t.names.touch
+	values := map[string]types.AttributeValue{
+		":version": read.Version,
+		":read":    number(read.Expires),
+		":expires": number(expires),
+	}
+	if token != "" {
+		update, condition, names = &fencedTouchUpdate, &fencedTouchCondition, t.names.fencedTouch
+		fence(values, token, time.Now())
+	}
 	err := again(ctx, func() error {
 		_, err := t.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-			TableName:                t.table,
-			Key:                      t.key(key),
-			UpdateExpression:         &touchUpdate,
-			ConditionExpression:      &touchCondition,
-			ExpressionAttributeNames: t.names.touch,
-			ExpressionAttributeValues: map[string]types.AttributeValue{
-				":version": read.Version,
-				":read":    number(read.Expires),
-				":expires": number(expires),
-			},
+			TableName:                           t.table,
+			Key:                                 t.key(key),
+			UpdateExpression:                    update,
+			ConditionExpression:                 condition,
+			ExpressionAttributeNames:            names,
+			ExpressionAttributeValues:           values,
 			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 		})
 		return err
@@ -235,8 +249,74 @@ func (t *Table) Touch(ctx context.Context, key string, read *Item, expires int64
 // The condition of a touch protects a write that came between: its expiry is the later one, and
 // an item that was deleted must not come back as a key with an expiry and nothing else.
 var (
-	touchUpdate    = "SET #expires = :expires"
-	touchCondition = "#version = :version AND #expires = :read"
+	touchUpdate          = "SET #expires = :expires"
+	touchCondition       = "#version = :version AND #expires = :read"
+	fencedTouchUpdate    = touchUpdate + " REMOVE #lock, #lock_until"
+	fencedTouchCondition = touchCondition + " AND " + ifNotHeld
+)
+
+// Lock takes the lock of the item under key for the token, until then, and returns the item. If
+// someone else holds the lock, or there is no live session, it returns a *Refused. The token's own
+// lock is taken anew.
+// https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.html
+func (t *Table) Lock(ctx context.Context, key, token string, until time.Time) (*Item, error) {
+	var out *dynamodb.UpdateItemOutput
+	err := again(ctx, func() (err error) {
+		now := time.Now()
+		values := map[string]types.AttributeValue{
+			":until":   number(until.UnixMilli()),
+			":seconds": number(now.Unix()),
+		}
+		fence(values, token, now)
+		out, err = t.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+			TableName:                           t.table,
+			Key:                                 t.key(key),
+			UpdateExpression:                    &lockUpdate,
+			ConditionExpression:                 &lockCondition,
+			ExpressionAttributeNames:            t.names.lock,
+			ExpressionAttributeValues:           values,
+			ReturnValues:                        types.ReturnValueAllNew,
+			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+		})
+		return err
+	})
+	if err != nil {
+		return nil, t.settle(ctx, "lock a session in", key, err, func(*Item) bool { return false })
+	}
+	return t.parse(out.Attributes), nil
+}
+
+// The condition of a lock protects its holder, and keeps a lock from making an item where there
+// is none. A session that has ended, or was rotated, is not locked either.
+var (
+	lockUpdate    = "SET #lock = :token, #lock_until = :until"
+	lockCondition = "attribute_exists(#data) AND NOT #expires <= :seconds AND " + ifNotHeld
+)
+
+// Unlock gives up the lock of the token, if it is still held.
+// https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.html
+func (t *Table) Unlock(ctx context.Context, key, token string) error {
+	err := again(ctx, func() error {
+		_, err := t.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+			TableName:                 t.table,
+			Key:                       t.key(key),
+			UpdateExpression:          &unlockUpdate,
+			ConditionExpression:       &unlockCondition,
+			ExpressionAttributeNames:  t.names.unlock,
+			ExpressionAttributeValues: map[string]types.AttributeValue{":token": text(token)},
+		})
+		return err
+	})
+	if _, lost := refusal(err); err == nil || lost {
+		return nil
+	}
+	return t.failed("unlock a session in", err)
+}
+
+// The condition of an unlock protects the lock of whoever took it after the lease ended.
+var (
+	unlockUpdate    = "REMOVE #lock, #lock_until"
+	unlockCondition = "#lock = :token"
 )
 
 // Delete removes the item under key, whatever it holds and whoever holds it.

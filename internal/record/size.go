@@ -22,6 +22,14 @@ func checkSize(n int) error {
 	return nil
 }
 
+// lockSize is what must be left free in the item for its lock, where locks are in use.
+func (w *Write) lockSize() int {
+	if w.Token == "" {
+		return 0
+	}
+	return len(attrLock) + len(w.Token) + len(attrLockUntil) + 8
+}
+
 func (t *Table) keySize(key string) int {
 	return len(t.schema.Key) + len(key) + len(t.schema.SortKey) + len(t.schema.SortValue)
 }

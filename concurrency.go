@@ -1,0 +1,174 @@
+package dynamostore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/gorilla/sessions"
+
+	"example.com/dynamostore/internal/merge"
+	"example.com/dynamostore/internal/record"
+)
+
+// Concurrency is what becomes of requests that change one session at once. In none of them does a
+// Save bring a deleted session back.
+type Concurrency int
+
+const (
+	// Merge applies what a request changed, key by key, on top of what others wrote since it
+	// loaded the session: nothing is lost, and no one waits. Where two requests changed the same key,
+	// the later write stands, so a counter under one key wants Lock; but of lists ([]any, such as
+	// flashes) what either appended is kept, and what either consumed is gone. After Save,
+	// Session.Values holds the merged values.
+	Merge Concurrency = iota
+	// Refuse returns ErrConflict, and writes nothing, if another request wrote the session since
+	// it was loaded.
+	Refuse
+	// Overwrite has the last write win, whatever it overwrites.
+	Overwrite
+	// Lock has one request at a time use a session: Get and New take its lock and read it in one
+	// request, an UpdateItem, while others wait. See LockConfig.
+	Lock
+)
+
+// replace writes a loaded session that changed, in the way of Config.Concurrency. It reports
+// whether anything was left to write.
+func (s *Store) replace(ctx context.Context, key string, session *sessions.Session, st *state, options *sessions.Options, data []byte) (written bool, err error) {
+	c := &change{
+		store: s, session: session, st: st, options: options,
+		maxAge: options.MaxAge, changesMaxAge: options.MaxAge != st.options.MaxAge,
+		read: st.item, data: data, values: session.Values,
+	}
+	if s.cfg.Concurrency != Merge {
+		return true, c.write(ctx, key)
+	}
+
+	// Those who contend for one session in this process take turns. Each leaves what it wrote to
+	// the next, which so merges without being refused first.
+	stored, err := s.writers.Take(ctx, key)
+	if err != nil {
+		return false, s.conflict()
+	}
+	defer func() { s.writers.Pass(key, stored) }()
+	if stored != nil && !stored.SameVersion(st.item) {
+		// It may be older than what another process wrote, so it decides nothing by itself:
+		// the write is conditional on it.
+		if _, err := c.onto(stored); err != nil {
+			c.read, c.data, c.values, c.options.MaxAge = st.item, data, session.Values, c.maxAge
+		}
+	}
+	for {
+		err := c.write(ctx, key)
+		var refused *record.Refused
+		if !errors.As(err, &refused) {
+			if err == nil {
+				stored = c.written
+			}
+			return true, err
+		}
+		if !s.lives(refused.Item) || refused.Item.Moved {
+			stored = nil
+			return false, err
+		}
+		stored = refused.Item
+		if ctx.Err() != nil {
+			return false, err
+		}
+		done, err := c.onto(refused.Item)
+		if err != nil {
+			return false, err
+		}
+		if done {
+			c.settle(refused.Item.Bare())
+			return false, nil
+		}
+	}
+}
+
+// change is the write of a session on top of what lies in the table.
+type change struct {
+	store   *Store
+	session *sessions.Session
+	st      *state
+	options *sessions.Options // MaxAge is that of the session as it is written
+
+	maxAge        int  // as the request has it
+	changesMaxAge bool // the request changed it
+
+	read    *record.Item // what to write on top of
+	data    []byte       // what to write
+	values  map[any]any  // its values
+	written *record.Item // what was written
+}
+
+// write sends the change, and notes in the session what then lies in the table.
+func (c *change) write(ctx context.Context, key string) error {
+	s := c.store
+	now := time.Now()
+	created := now.Unix()
+	if c.read.HasCreated {
+		created = c.read.Created
+	}
+	w := s.write(c.data, created, s.expires(now, created, c.options), c.options)
+	w.Overwrite = s.cfg.Concurrency == Overwrite
+	if s.cfg.Concurrency == Lock {
+		w.Token = c.st.token()
+	}
+	if err := s.table.Update(ctx, key, c.read, w); err != nil {
+		return err
+	}
+	c.written = w.Written()
+	c.settle(c.written.Bare())
+	c.st.lease.given()
+	return nil
+}
+
+// settle notes that the session is what lies in the table as item.
+func (c *change) settle(item *record.Item) {
+	if c.session.Options != nil {
+		c.session.Options.MaxAge = c.options.MaxAge
+	}
+	if c.read != c.st.item {
+		// Whoever holds on to the map that Values was sees what it became.
+		if c.session.Values == nil {
+			c.session.Values = make(map[any]any, len(c.values))
+		}
+		clear(c.session.Values)
+		maps.Copy(c.session.Values, c.values)
+	}
+	c.st.live(item, newBase(c.store.codec, c.data, c.session.Values), *c.options)
+}
+
+// onto applies what the request changed to what another one stored meanwhile. It reports whether
+// nothing is left to write.
+func (c *change) onto(stored *record.Item) (done bool, err error) {
+	s := c.store
+	theirs, err := s.decode(stored)
+	if err != nil {
+		return false, err
+	}
+	base, err := c.st.base.decoded()
+	if err != nil {
+		return false, fmt.Errorf("dynamostore: merge a session of table %q: what was loaded does not decode again: %w", s.cfg.Table, ErrUndecodable)
+	}
+	sameValue := func(key, a, b any) bool { return equal(s.codec, key, a, b) }
+	values := merge.Values(base, theirs.values, c.session.Values, sameValue)
+	data, err := s.encode(values)
+	if err != nil {
+		return false, err
+	}
+	theirMaxAge := s.options(nil).MaxAge
+	if stored.HasMaxAge {
+		theirMaxAge = stored.MaxAge
+	}
+	maxAge := theirMaxAge
+	if c.changesMaxAge {
+		maxAge = c.maxAge
+	}
+	c.options.MaxAge = maxAge
+	c.read, c.data, c.values = stored, data, values
+	return maxAge == theirMaxAge && !theirs.rewrite && equalValues(s.codec, values, theirs.values), nil
+}
