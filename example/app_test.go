@@ -1,0 +1,478 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"html"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"example.com/dynamostore"
+	"example.com/dynamostore/internal/dynamotest"
+)
+
+// site is the application behind a server, with a table of its own.
+type site struct {
+	*testing.T
+	backend *dynamotest.Backend
+	server  *httptest.Server
+}
+
+func newSite(t *testing.T) *site {
+	t.Helper()
+	backend := dynamotest.New(t)
+	app, err := newApp(backend.Client, backend.Table, "a test's DynamoDB", []byte(strings.Repeat("k", 32)),
+		slog.New(slog.NewTextHandler(t.Output(), nil)))
+	if err != nil {
+		t.Fatalf("newApp: %v", err)
+	}
+	backend.CreateTable(t, "id", "")
+	server := httptest.NewServer(app.handler())
+	t.Cleanup(server.Close)
+	return &site{t, backend, server}
+}
+
+// visitor is a browser with cookies of its own.
+type visitor struct {
+	*site
+	client *http.Client
+}
+
+func (s *site) visitor() *visitor {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return &visitor{s, &http.Client{Transport: s.server.Client().Transport, Jar: jar}}
+}
+
+// answer is a response whose body was read.
+type answer struct {
+	*http.Response
+	body string
+}
+
+func (v *visitor) do(method, path string, form url.Values, headers ...string) answer {
+	v.Helper()
+	r, err := http.NewRequestWithContext(v.Context(), method, v.server.URL+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		v.Fatal(err)
+	}
+	if form != nil {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	resp, err := v.client.Do(r)
+	if err != nil {
+		v.Fatalf("%s %s: %v", method, path, err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		v.Fatalf("%s %s: read the answer: %v", method, path, err)
+	}
+	return answer{resp, string(body)}
+}
+
+// home returns the home page, and fails the test if that is not what comes.
+func (v *visitor) home() string {
+	v.Helper()
+	a := v.do("GET", "/", nil)
+	if a.StatusCode != http.StatusOK {
+		v.Fatalf("GET / = %s, want 200:\n%s", a.Status, a.body)
+	}
+	return a.body
+}
+
+// login logs the visitor in and returns the answer to the form, not the page that it leads to.
+func (v *visitor) login(name string, remember bool) answer {
+	v.Helper()
+	form := url.Values{"name": {name}}
+	if remember {
+		form.Set("remember", "1")
+	}
+	return v.post("/login", form)
+}
+
+func (v *visitor) post(path string, form url.Values, headers ...string) answer {
+	v.Helper()
+	v.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	defer func() { v.client.CheckRedirect = nil }()
+	return v.do("POST", path, form, headers...)
+}
+
+// holds asserts that a page contains a text, as a browser would show it.
+func holds(t testing.TB, body, text string) {
+	t.Helper()
+	if !strings.Contains(html.UnescapeString(body), text) {
+		t.Errorf("the page does not hold %q:\n%s", text, body)
+	}
+}
+
+func lacks(t testing.TB, body, text string) {
+	t.Helper()
+	if strings.Contains(html.UnescapeString(body), text) {
+		t.Errorf("the page holds %q:\n%s", text, body)
+	}
+}
+
+// is asserts the status of an answer.
+func (a answer) is(t testing.TB, status int) {
+	t.Helper()
+	if a.StatusCode != status {
+		t.Errorf("%s %s = %s, want %d:\n%s", a.Request.Method, a.Request.URL.Path, a.Status, status, a.body)
+	}
+}
+
+// backHome asserts that the form was taken and that the browser goes to the home page.
+func (a answer) backHome(t testing.TB) {
+	t.Helper()
+	a.is(t, http.StatusSeeOther)
+	if got := a.Header.Get("Location"); got != "/" {
+		t.Errorf("%s leads to %q, want /", a.Request.URL.Path, got)
+	}
+}
+
+func TestVisitsCountUp(t *testing.T) {
+	s := newSite(t)
+	ann, bob := s.visitor(), s.visitor()
+	for n := 1; n <= 3; n++ {
+		holds(t, ann.home(), fmt.Sprintf(`visit <strong id="visits">%d</strong>`, n))
+	}
+	holds(t, bob.home(), `visit <strong id="visits">1</strong>`)
+}
+
+func TestFirstVisitSetsTheCookie(t *testing.T) {
+	a := newSite(t).visitor().do("GET", "/", nil)
+	a.is(t, http.StatusOK)
+	cookies := a.Cookies()
+	if len(cookies) != 1 || !cookies[0].HttpOnly || cookies[0].SameSite != http.SameSiteLaxMode || cookies[0].Path != "/" {
+		t.Errorf("cookies = %v, want one that is HttpOnly, SameSite=Lax and for /", cookies)
+	}
+}
+
+// What is not the home page costs no request to the table and sets no cookie.
+func TestOnlyTheHomePageCountsVisits(t *testing.T) {
+	v := newSite(t).visitor()
+	for path, status := range map[string]int{
+		"/style.css":   http.StatusOK,
+		"/favicon.ico": http.StatusNotFound,
+		"/index.html":  http.StatusNotFound,
+		"/login":       http.StatusMethodNotAllowed,
+	} {
+		a := v.do("GET", path, nil)
+		a.is(t, status)
+		if len(a.Cookies()) != 0 {
+			t.Errorf("GET %s set %v", path, a.Cookies())
+		}
+	}
+	if counts := v.backend.Counts(); len(counts) != 0 {
+		t.Errorf("DynamoDB was sent %v, want nothing", counts)
+	}
+}
+
+func TestLoginShowsTheName(t *testing.T) {
+	s := newSite(t)
+	v := s.visitor()
+	v.home()
+	v.login("Ann", false).backHome(t)
+	body := v.home()
+	holds(t, body, "<h1>Hello, Ann</h1>")
+	holds(t, body, "until you close the browser")
+	holds(t, body, `action="/logout"`)
+	holds(t, body, `visit <strong id="visits">2</strong>`)
+	lacks(t, s.visitor().home(), "Ann")
+}
+
+func TestLoginWithoutAVisitBefore(t *testing.T) {
+	v := newSite(t).visitor()
+	v.login("Ann", false).backHome(t)
+	holds(t, v.home(), "Hello, Ann")
+}
+
+func TestFlashIsShownOnce(t *testing.T) {
+	v := newSite(t).visitor()
+	v.login("Ann", false).backHome(t)
+	holds(t, v.home(), `role="status">Welcome, Ann.</p>`)
+	lacks(t, v.home(), "Welcome")
+}
+
+func TestLogoutEmptiesTheTable(t *testing.T) {
+	s := newSite(t)
+	v := s.visitor()
+	v.home()
+	v.login("Ann", true).backHome(t)
+	if n := len(s.backend.Items(t)); n != 1 {
+		t.Fatalf("the table holds %d items, want 1", n)
+	}
+	a := v.post("/logout", url.Values{})
+	a.backHome(t)
+	if cookies := a.Cookies(); len(cookies) != 1 || cookies[0].MaxAge >= 0 {
+		t.Errorf("cookies = %v, want an expired one", cookies)
+	}
+	if items := s.backend.Items(t); len(items) != 0 {
+		t.Errorf("the table holds %v, want nothing", items)
+	}
+	body := v.home()
+	lacks(t, body, "Ann")
+	holds(t, body, `visit <strong id="visits">1</strong>`)
+}
+
+func TestRememberMeSetsMaxAge(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		remember bool
+		maxAge   int
+		says     string
+	}{
+		{"remembered", true, 30 * 24 * 60 * 60, "for 30 days."},
+		{"not remembered", false, 0, "until you close the browser."},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			v := newSite(t).visitor()
+			v.home()
+			a := v.login("Ann", test.remember)
+			a.backHome(t)
+			if cookies := a.Cookies(); len(cookies) != 1 || cookies[0].MaxAge != test.maxAge {
+				t.Errorf("login set %v, want a cookie with Max-Age %d", cookies, test.maxAge)
+			}
+			// It holds on later requests, whose Save knows nothing of the form.
+			a = v.do("GET", "/", nil)
+			if cookies := a.Cookies(); len(cookies) != 1 || cookies[0].MaxAge != test.maxAge {
+				t.Errorf("the next visit set %v, want a cookie with Max-Age %d", cookies, test.maxAge)
+			}
+			holds(t, a.body, test.says)
+		})
+	}
+}
+
+func TestItemIsShownToItsOwnerAlone(t *testing.T) {
+	s := newSite(t)
+	ann, bob := s.visitor(), s.visitor()
+	ann.login("Ann", false).backHome(t)
+	ann.home()
+	body := ann.home()
+	items := s.backend.Items(t)
+	if len(items) != 1 {
+		t.Fatalf("the table holds %d items, want 1", len(items))
+	}
+	item := items[0]
+	for name, value := range item {
+		var typ, content string
+		switch v := value.(type) {
+		case *types.AttributeValueMemberS:
+			typ, content = "S", v.Value
+		case *types.AttributeValueMemberN:
+			typ, content = "N", v.Value
+		case *types.AttributeValueMemberB:
+			typ, content = "B", string(v.Value)
+		}
+		holds(t, body, fmt.Sprintf(`<tr><th scope="row">%s</th><td>%s</td><td><code>%s</code>`, name, typ, content))
+	}
+	holds(t, body, `{"user":"Ann","visits":2}`)
+
+	id := item["id"].(*types.AttributeValueMemberS).Value
+	lacks(t, bob.home(), id)
+	lacks(t, bob.home(), "Ann")
+}
+
+func TestForgedCookieIsANewSession(t *testing.T) {
+	s := newSite(t)
+	s.visitor().home()
+	v := s.visitor()
+	a := v.do("GET", "/", nil, "Cookie", cookieName+"=forged")
+	a.is(t, http.StatusOK)
+	holds(t, a.body, `visit <strong id="visits">1</strong>`)
+	if len(a.Cookies()) != 1 {
+		t.Errorf("cookies = %v, want one that takes the forged one's place", a.Cookies())
+	}
+}
+
+func TestNamesAreEscaped(t *testing.T) {
+	v := newSite(t).visitor()
+	v.login(`<script>alert("x")</script>`, false).backHome(t)
+	body := v.home()
+	if regexp.MustCompile(`(?i)<script`).MatchString(body) {
+		t.Errorf("the page holds a script:\n%s", body)
+	}
+	holds(t, body, `Hello, <script>alert("x")</script>`)
+}
+
+func TestBadNamesAreRefused(t *testing.T) {
+	v := newSite(t).visitor()
+	for _, name := range []string{"", "  ", strings.Repeat("x", maxName+1), "a\x00b", "a\xffb", "a\nb"} {
+		a := v.login(name, false)
+		a.is(t, http.StatusUnprocessableEntity)
+		if len(a.Cookies()) != 0 {
+			t.Errorf("login as %q set %v", name, a.Cookies())
+		}
+	}
+	v.login(strings.Repeat("ä", maxName), false).backHome(t)
+}
+
+func TestOversizeFormIsRefused(t *testing.T) {
+	v := newSite(t).visitor()
+	v.login(strings.Repeat("x", maxForm), false).is(t, http.StatusBadRequest)
+}
+
+func TestFormsOfOtherSitesAreRefused(t *testing.T) {
+	for _, header := range [][]string{
+		{"Sec-Fetch-Site", "cross-site"},
+		{"Sec-Fetch-Site", "same-site"},
+		{"Origin", "https://evil.example"},
+		{"Origin", "null"},
+	} {
+		for _, path := range []string{"/login", "/logout"} {
+			s := newSite(t)
+			v := s.visitor()
+			v.home()
+			v.post(path, url.Values{"name": {"Mallory"}}, header...).is(t, http.StatusForbidden)
+			lacks(t, v.home(), "Mallory")
+			if n := len(s.backend.Items(t)); n != 1 {
+				t.Errorf("the table holds %d items, want 1", n)
+			}
+		}
+	}
+	v := newSite(t).visitor()
+	v.post("/login", url.Values{"name": {"Ann"}}, "Sec-Fetch-Site", "same-origin").backHome(t)
+	v.post("/login", url.Values{"name": {"Ann"}}, "Origin", v.server.URL).backHome(t)
+}
+
+func TestHeadersOfEveryPage(t *testing.T) {
+	v := newSite(t).visitor()
+	for _, a := range []answer{
+		v.do("GET", "/", nil),
+		v.do("GET", "/style.css", nil),
+		v.do("GET", "/nothing", nil),
+		v.post("/login", url.Values{}),
+		v.post("/login", url.Values{}, "Sec-Fetch-Site", "cross-site"),
+	} {
+		for name, want := range map[string]string{
+			"Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+			"X-Content-Type-Options":  "nosniff",
+			"Referrer-Policy":         "same-origin",
+			"Cache-Control":           "no-store",
+		} {
+			if got := a.Header.Get(name); got != want {
+				t.Errorf("%s %s: %s is %q, want %q", a.Request.Method, a.Request.URL.Path, name, got, want)
+			}
+		}
+	}
+}
+
+func TestTableOutOfReachIsUnavailable(t *testing.T) {
+	s := newSite(t)
+	v := s.visitor()
+	v.login("Ann", false).backHome(t)
+	s.backend.Inject("GetItem", dynamotest.Times(3, dynamotest.InternalError)...)
+	a := v.do("GET", "/", nil)
+	a.is(t, http.StatusServiceUnavailable)
+	if a.Header.Get("Retry-After") == "" || len(a.Cookies()) != 0 {
+		t.Errorf("the answer has Retry-After %q and sets %v, want it to say when and leave the cookie", a.Header.Get("Retry-After"), a.Cookies())
+	}
+	if n := s.backend.Pending(); n != 0 {
+		t.Errorf("%d faults were not met", n)
+	}
+	holds(t, v.home(), "Hello, Ann")
+}
+
+func TestLogoutWorksWhereTheSessionCannotBeRead(t *testing.T) {
+	s := newSite(t)
+	v := s.visitor()
+	v.login("Ann", false).backHome(t)
+	s.backend.Inject("GetItem", dynamotest.Times(3, dynamotest.InternalError)...)
+	v.post("/logout", url.Values{}).backHome(t)
+	if items := s.backend.Items(t); len(items) != 0 {
+		t.Errorf("the table holds %v, want nothing", items)
+	}
+}
+
+// between makes f happen between a request's load of the session and its Save.
+func (s *site) between(f func()) {
+	s.backend.Inject("UpdateItem", dynamotest.Do(f))
+}
+
+func TestSessionEndedMeanwhile(t *testing.T) {
+	s := newSite(t)
+	v := s.visitor()
+	v.home()
+	empty := func() {
+		for _, item := range s.backend.Items(t) {
+			s.backend.Delete(t, dynamotest.Item{"id": item["id"]})
+		}
+	}
+	s.between(empty)
+	a := v.do("GET", "/", nil)
+	a.is(t, http.StatusConflict)
+	holds(t, a.body, "ended meanwhile")
+	v.home()
+
+	s.between(empty)
+	v.login("Ann", false).backHome(t)
+	lacks(t, v.home(), "Ann")
+}
+
+func TestFailedSaves(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		err    error
+		method string
+		status int
+	}{
+		{"conflict", dynamostore.ErrConflict, "GET", http.StatusConflict},
+		{"conflict of a form", dynamostore.ErrConflict, "POST", http.StatusConflict},
+		{"gone", dynamostore.ErrGone, "GET", http.StatusConflict},
+		{"gone for a form", dynamostore.ErrGone, "POST", http.StatusSeeOther},
+		{"not loaded", dynamostore.ErrNotLoaded, "GET", http.StatusServiceUnavailable},
+		{"DynamoDB's", errors.New("throttled"), "POST", http.StatusServiceUnavailable},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			a := &app{log: slog.New(slog.NewTextHandler(t.Output(), nil))}
+			w := httptest.NewRecorder()
+			a.failed(w, httptest.NewRequest(test.method, "/", nil), fmt.Errorf("save: %w", test.err))
+			if w.Code != test.status {
+				t.Errorf("%v is answered by %d, want %d", test.err, w.Code, test.status)
+			}
+			lacks(t, w.Body.String(), "throttled")
+		})
+	}
+}
+
+func TestItemThatCannotBeReadIsSaid(t *testing.T) {
+	s := newSite(t)
+	v := s.visitor()
+	// A first visit loads nothing, so this is the look at the item.
+	s.backend.Inject("GetItem", dynamotest.Times(3, dynamotest.InternalError)...)
+	body := v.home()
+	holds(t, body, "The item cannot be read at the moment.")
+	holds(t, body, `visit <strong id="visits">1</strong>`)
+}
+
+func TestDescribe(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		value types.AttributeValue
+		want  attribute
+	}{
+		{"data", dynamotest.B([]byte("\xff\x00")), attribute{"data", "B", "/wA=", "in base64"}},
+		{"data", dynamotest.S("{}"), attribute{"data", "S", "{}", ""}},
+		{"expires", dynamotest.N("1795512600"), attribute{"expires", "N", "1795512600", "24 Nov 2026, 09:30:00 UTC"}},
+		{"expires", dynamotest.S("soon"), attribute{"expires", "S", "soon", ""}},
+		{"odd", &types.AttributeValueMemberBOOL{Value: true}, attribute{"odd", "BOOL", "", ""}},
+	} {
+		if got := describe(test.name, test.value); got != test.want {
+			t.Errorf("describe(%q, %v) = %+v, want %+v", test.name, test.value, got, test.want)
+		}
+	}
+}
