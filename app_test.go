@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"maps"
 	"net/http"
 	"net/http/cookiejar"
@@ -54,9 +55,15 @@ func newApp(t *testing.T, configure ...func(*dynamostore.Config)) *app {
 	a.cfg.Table = a.backend.Table
 	a.backend.CreateTable(t, a.keyAttribute(), a.cfg.SortKeyAttribute)
 	a.store = a.open(a.cfg, keyA)
-	a.server = httptest.NewTLSServer(a)
-	t.Cleanup(a.server.Close)
+	a.serve()
 	return a
+}
+
+func (a *app) serve() {
+	a.server = httptest.NewUnstartedServer(a)
+	a.server.Config.ErrorLog = log.New(io.Discard, "", 0) // of connections that a client did not need after all
+	a.server.StartTLS()
+	a.Cleanup(a.server.Close)
 }
 
 // another is the same application in another process: what it does there, Stores of this process
@@ -64,8 +71,7 @@ func newApp(t *testing.T, configure ...func(*dynamostore.Config)) *app {
 func (a *app) another() *app {
 	other := &app{T: a.T, backend: a.backend, cfg: a.cfg}
 	other.store = a.open(a.cfg, keyA)
-	other.server = httptest.NewTLSServer(other)
-	a.Cleanup(other.server.Close)
+	other.serve()
 	return other
 }
 

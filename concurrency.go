@@ -34,34 +34,30 @@ const (
 	Lock
 )
 
-// replace writes a loaded session that changed, in the way of Config.Concurrency. It reports
-// whether anything was left to write.
-func (s *Store) replace(ctx context.Context, key string, session *sessions.Session, st *state, options *sessions.Options, data []byte) (written bool, err error) {
-	c := &change{
-		store: s, session: session, st: st, options: options,
-		maxAge: options.MaxAge, changesMaxAge: options.MaxAge != st.options.MaxAge,
-		read: st.item, data: data, values: session.Values,
-	}
+// apply writes a loaded session that changed, in the way of Config.Concurrency. It reports whether
+// anything was left to write.
+func (c *change) apply(ctx context.Context) (written bool, err error) {
+	s := c.store
 	if s.cfg.Concurrency != Merge {
-		return true, c.write(ctx, key)
+		return true, c.write(ctx)
 	}
 
 	// Those who contend for one session in this process take turns. Each leaves what it wrote to
 	// the next, which so merges without being refused first.
-	stored, err := s.writers.Take(ctx, key)
+	stored, err := s.writers.Take(ctx, c.key)
 	if err != nil {
 		return false, s.conflict()
 	}
-	defer func() { s.writers.Pass(key, stored) }()
-	if stored != nil && !stored.SameVersion(st.item) {
+	defer func() { s.writers.Pass(c.key, stored) }()
+	if stored != nil && !stored.SameVersion(c.st.item) {
 		// It may be older than what another process wrote, so it decides nothing by itself:
 		// the write is conditional on it.
 		if _, err := c.onto(stored); err != nil {
-			c.read, c.data, c.values, c.options.MaxAge = st.item, data, session.Values, c.maxAge
+			c.start()
 		}
 	}
 	for {
-		err := c.write(ctx, key)
+		err := c.write(ctx)
 		var refused *record.Refused
 		if !errors.As(err, &refused) {
 			if err == nil {
@@ -91,6 +87,7 @@ func (s *Store) replace(ctx context.Context, key string, session *sessions.Sessi
 // change is the write of a session on top of what lies in the table.
 type change struct {
 	store   *Store
+	key     string
 	session *sessions.Session
 	st      *state
 	options *sessions.Options // MaxAge is that of the session as it is written
@@ -98,32 +95,65 @@ type change struct {
 	maxAge        int  // as the request has it
 	changesMaxAge bool // the request changed it
 
+	newKey string // where to move the session; "": nowhere
+
+	encoded []byte       // what the codec makes of session.Values
 	read    *record.Item // what to write on top of
 	data    []byte       // what to write
 	values  map[any]any  // its values
-	written *record.Item // what was written
+	written *record.Item // what was written under key
+}
+
+// newChange returns the write of session, of which data is what the codec makes, on top of what it
+// was when it was loaded.
+func newChange(s *Store, key string, session *sessions.Session, st *state, options *sessions.Options, data []byte) *change {
+	c := &change{
+		store: s, key: key, session: session, st: st, options: options,
+		maxAge: options.MaxAge, changesMaxAge: options.MaxAge != st.options.MaxAge,
+		encoded: data,
+	}
+	c.start()
+	return c
+}
+
+func (c *change) start() {
+	c.read, c.data, c.values, c.options.MaxAge = c.st.item, c.encoded, c.session.Values, c.maxAge
 }
 
 // write sends the change, and notes in the session what then lies in the table.
-func (c *change) write(ctx context.Context, key string) error {
+func (c *change) write(ctx context.Context) error {
 	s := c.store
-	now := time.Now()
-	created := now.Unix()
-	if c.read.HasCreated {
-		created = c.read.Created
+	key := c.key
+	if c.newKey != "" {
+		key = c.newKey
 	}
-	w := s.write(c.data, created, s.expires(now, created, c.options), c.options)
+	w, err := s.write(key, c.values, c.data, createdOf(c.read), c.options)
+	if err != nil {
+		return err
+	}
 	w.Overwrite = s.cfg.Concurrency == Overwrite
 	if s.cfg.Concurrency == Lock {
 		w.Token = c.st.token()
 	}
-	if err := s.table.Update(ctx, key, c.read, w); err != nil {
+	if c.newKey != "" {
+		err = s.table.Move(ctx, c.key, c.newKey, c.read, w)
+	} else if err = s.table.Update(ctx, c.key, c.read, w); err == nil {
+		c.written = w.Written()
+	}
+	if err != nil {
 		return err
 	}
-	c.written = w.Written()
-	c.settle(c.written.Bare())
+	c.settle(w.Written().Bare())
 	c.st.lease.given()
 	return nil
+}
+
+// createdOf returns when the session in item was created: now, if that is not known.
+func createdOf(item *record.Item) int64 {
+	if item.HasCreated {
+		return item.Created
+	}
+	return time.Now().Unix()
 }
 
 // settle notes that the session is what lies in the table as item.
@@ -146,8 +176,11 @@ func (c *change) settle(item *record.Item) {
 // nothing is left to write.
 func (c *change) onto(stored *record.Item) (done bool, err error) {
 	s := c.store
-	theirs, err := s.decode(stored)
+	theirs, err := s.decode(c.key, stored)
 	if err != nil {
+		return false, err
+	}
+	if err := c.sameUser(stored); err != nil {
 		return false, err
 	}
 	base, err := c.st.base.decoded()
@@ -170,5 +203,17 @@ func (c *change) onto(stored *record.Item) (done bool, err error) {
 	}
 	c.options.MaxAge = maxAge
 	c.read, c.data, c.values = stored, data, values
-	return maxAge == theirMaxAge && !theirs.rewrite && equalValues(s.codec, values, theirs.values), nil
+	return c.newKey == "" && maxAge == theirMaxAge && !theirs.rewrite && equalValues(s.codec, values, theirs.values), nil
+}
+
+// sameUser returns an error if the stored item belongs, by now, to a user that this request does not
+// know of. What it did was meant for the session of another, or nobody's.
+func (c *change) sameUser(stored *record.Item) error {
+	if c.store.cfg.UserKey == "" || stored.User == "" || stored.User == c.st.item.User {
+		return nil
+	}
+	if user, err := c.store.user(c.session.Values); err == nil && user == stored.User {
+		return nil
+	}
+	return c.store.conflict()
 }

@@ -201,7 +201,7 @@ func TestMergeIntoWhatCannotBeRead(t *testing.T) {
 
 // What the merged session is too large for is told, and neither side is lost.
 func TestMergeThatGrowsTooLarge(t *testing.T) {
-	a := newApp(t)
+	a := newApp(t, func(c *dynamostore.Config) { c.NoCompression = true })
 	b := a.browser()
 	b.set("k", 1)
 	tab := a.another().tab(b)

@@ -1,6 +1,7 @@
 package dynamostore
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -57,6 +58,25 @@ type Config struct {
 	// order. Default: none.
 	ReadCodecs []Codec
 
+	// NoCompression stores what the codec wrote as it is. By default, sessions above 1 KiB are
+	// compressed (zstd, RFC 8878) where that saves a capacity unit. Either is read, whatever is
+	// set. Default: false.
+	NoCompression bool
+	// EncryptionKeys, of 32 bytes each, encrypt sessions in the table: AES-256-GCM under a key for each
+	// item, derived by HKDF, and bound to the item's key and codec attribute. The first seals, all
+	// open. Who reads the table, or a backup of it, learns nothing of the values; who writes to it can
+	// neither make up a session nor move one to another ID. They can still delete one, and put back a
+	// whole older item; and the user in the attribute "user" is not encrypted. For session IDs, see HashIDs.
+	//
+	// To change the key, first append the new one on all instances, then move it to the front. Sessions
+	// are encrypted anew at their next Save, changed or not, so the old key can be dropped when the
+	// longest-lived of those not used since has ended. Default: none, not encrypted by this package.
+	EncryptionKeys [][]byte
+	// ReadPlaintext accepts, with EncryptionKeys, items that are not encrypted as well: while a
+	// table whose sessions live on is being migrated, and no longer, since who can write to the
+	// table can then slip in a session. Default: false.
+	ReadPlaintext bool
+
 	// EventualReads makes reads eventually consistent, at half the price. A session that is not
 	// found so is read again, strongly consistent, before it counts as missing; one that is found
 	// may be some milliseconds old, and a Save then merges. Default: false.
@@ -77,6 +97,15 @@ type Config struct {
 	// be worth a write. Negative: every Save writes. Default: 0, a twentieth of the
 	// session's lifetime.
 	TouchInterval time.Duration
+
+	// UserKey is the key in Session.Values under which the application keeps whose session it is, a
+	// non-empty string: it becomes the attribute "user", by whose index UserSessions and
+	// DestroyUser find a user's sessions. A session without that key is nobody's. Default: "",
+	// no index.
+	UserKey string
+	// UserIndex is the name of that index: partition key "user", sort key ExpiresAttribute,
+	// projected: "created". Default: "user-index".
+	UserIndex string
 
 	// HashIDs stores the SHA-256 of session IDs, in hexadecimal, so that who reads the table
 	// cannot take over a session. Turning it on or off ends the sessions that there are.
@@ -160,6 +189,10 @@ func newStore(client Client, cfg Config, keyPairs [][]byte) (*Store, error) {
 	if err := errors.Join(cfg.check(), codecErr, checkKeys(keyPairs)); err != nil {
 		return nil, err
 	}
+	index := ""
+	if cfg.UserKey != "" {
+		index = cfg.UserIndex
+	}
 	s := &Store{
 		Codecs: securecookie.CodecsFromPairs(keyPairs...),
 		Options: &sessions.Options{
@@ -169,10 +202,16 @@ func newStore(client Client, cfg Config, keyPairs [][]byte) (*Store, error) {
 			Secure:   true,
 			SameSite: http.SameSiteLaxMode,
 		},
-		cfg:       cfg,
-		codec:     codec,
-		readers:   readers,
-		envelope:  envelope.New(codec.Name(), cfg.DataType == String),
+		cfg:     cfg,
+		codec:   codec,
+		readers: readers,
+		envelope: envelope.New(envelope.Config{
+			Codec:         codec.Name(),
+			Text:          cfg.DataType == String,
+			Compress:      !cfg.NoCompression,
+			Keys:          cfg.EncryptionKeys,
+			ReadPlaintext: cfg.ReadPlaintext,
+		}),
 		maxLength: defaultMaxLength,
 		table: record.New(client, record.Schema{
 			Table:     cfg.Table,
@@ -181,6 +220,8 @@ func newStore(client Client, cfg Config, keyPairs [][]byte) (*Store, error) {
 			SortValue: cfg.SortKeyValue,
 			Data:      cfg.DataAttribute,
 			Expires:   cfg.ExpiresAttribute,
+			Index:     index,
+			Prefix:    cfg.KeyPrefix,
 		}),
 		client: client,
 	}
@@ -204,6 +245,11 @@ func (cfg Config) withDefaults() Config {
 	set(&cfg.KeyAttribute, "id")
 	set(&cfg.DataAttribute, "data")
 	set(&cfg.ExpiresAttribute, "expires")
+	set(&cfg.UserIndex, "user-index")
+	cfg.EncryptionKeys = slices.Clone(cfg.EncryptionKeys)
+	for i, key := range cfg.EncryptionKeys {
+		cfg.EncryptionKeys[i] = bytes.Clone(key)
+	}
 	if cfg.Codec == nil {
 		cfg.Codec = GobCodec{}
 	}
@@ -231,6 +277,8 @@ func newID() string {
 // tableName is what DynamoDB takes for a table: a name, or an ARN.
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_GetItem.html
 var tableName = regexp.MustCompile(`^([a-zA-Z0-9_.-]{3,255}|arn:[a-zA-Z0-9-]+:dynamodb:[a-zA-Z0-9-]+:[0-9]+:table/[a-zA-Z0-9_.-]{3,255})$`)
+
+var indexName = regexp.MustCompile(`^[a-zA-Z0-9_.-]{3,255}$`)
 
 // check returns all that is wrong in cfg, which has its defaults, but for the codecs.
 func (cfg Config) check() error {
@@ -279,6 +327,17 @@ func (cfg Config) check() error {
 	}
 	if cfg.Concurrency < Merge || cfg.Concurrency > Lock {
 		wrong("Concurrency", "%d is unknown: it takes Merge, Refuse, Overwrite or Lock", cfg.Concurrency)
+	}
+	for i, key := range cfg.EncryptionKeys {
+		if len(key) != 32 {
+			wrong(fmt.Sprintf("EncryptionKeys[%d]", i), "has %d bytes: it takes 32, for AES-256", len(key))
+		}
+	}
+	if cfg.ReadPlaintext && len(cfg.EncryptionKeys) == 0 {
+		wrong("ReadPlaintext", "is true, and there are no EncryptionKeys: it takes true only with them")
+	}
+	if !indexName.MatchString(cfg.UserIndex) {
+		wrong("UserIndex", "%q is no name of an index: it takes 3 to 255 of the characters a-z, A-Z, 0-9, _, - and .", cfg.UserIndex)
 	}
 	for _, d := range []struct {
 		field string

@@ -185,18 +185,18 @@ func (s *Store) find(ctx context.Context, key string) (*found, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.examine(item)
+	return s.examine(key, item)
 }
 
 // examine returns the session that item, which may be nil, is.
-func (s *Store) examine(item *record.Item) (*found, error) {
+func (s *Store) examine(key string, item *record.Item) (*found, error) {
 	if item != nil && item.Malformed != "" {
 		return nil, s.undecodable(item.Malformed)
 	}
 	if !s.lives(item) {
 		return nil, nil
 	}
-	return s.decode(item)
+	return s.decode(key, item)
 }
 
 // lives reports whether item is a session, or a tombstone, that has not ended. TTL removes what
@@ -223,50 +223,69 @@ func (s *Store) end(created int64) time.Time {
 	return time.Unix(created, 0).Add(s.cfg.MaxLifetime)
 }
 
+// ended reports whether the absolute lifetime of a session that was loaded alive has ended by now.
+func (s *Store) ended(item *record.Item) bool { return !time.Now().Before(s.end(createdOf(item))) }
+
 // farAway is later than any session's end.
 var farAway = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
 
-// decode returns the session that item holds.
-func (s *Store) decode(item *record.Item) (*found, error) {
+// decode returns the session that item, which lies under key, holds.
+func (s *Store) decode(key string, item *record.Item) (*found, error) {
 	if item.Moved {
 		return &found{item: item}, nil
 	}
-	f := &found{item: item.Bare(), rewrite: !item.Ours() || !s.envelope.Current(item.Codec, item.Text)}
-	stored := item.Data
+	f := &found{item: item.Bare(), rewrite: !item.Ours()}
 	if item.Codec == "" {
+		ways, err := s.envelope.Foreign(item.Data, item.Text)
+		if err != nil {
+			return nil, s.undecodable(err.Error())
+		}
 		for _, codec := range s.readers {
-			for _, data := range envelope.Foreign(stored, item.Text) {
+			for _, data := range ways {
 				if values, err := codec.Decode(data); err == nil {
-					return f.with(codec, data, values), nil
+					return s.decoded(f, codec, data, values), nil
 				}
 			}
 		}
 		return nil, s.undecodable("it does not say by which codec it was made, and none of Config.Codec and Config.ReadCodecs reads it")
 	}
-	data, err := envelope.Open(item.Codec, stored)
+	opened, err := s.envelope.Open(s.binding(key), item.Codec, item.Data, item.Text, s.maxLength)
 	if err != nil {
 		return nil, s.undecodable(err.Error())
 	}
+	f.rewrite = f.rewrite || !opened.Current
 	name := envelope.Codec(item.Codec)
 	for _, codec := range s.readers {
 		if codec.Name() != name {
 			continue
 		}
-		values, err := codec.Decode(data)
+		values, err := codec.Decode(opened.Plain)
 		if err != nil {
 			return nil, s.undecodable(decodeReason(err))
 		}
-		return f.with(codec, data, values), nil
+		return s.decoded(f, codec, opened.Plain, values), nil
 	}
 	return nil, s.undecodable("it was made by a codec that is neither Config.Codec nor among Config.ReadCodecs")
 }
 
-func (f *found) with(codec Codec, data []byte, values map[any]any) *found {
+// binding returns what encrypted data is bound to: the item's key.
+func (s *Store) binding(key string) string {
+	if s.cfg.SortKeyAttribute == "" {
+		return key
+	}
+	return key + "\x00" + s.cfg.SortKeyValue
+}
+
+// decoded completes f by what codec made of data.
+func (s *Store) decoded(f *found, codec Codec, data []byte, values map[any]any) *found {
 	if values == nil {
 		values = make(map[any]any)
 	}
 	f.values = values
 	f.base = newBase(codec, data, values)
+	if user, err := s.user(values); err == nil && s.cfg.UserKey != "" && user != f.item.User {
+		f.rewrite = true
+	}
 	return f
 }
 
@@ -298,6 +317,11 @@ func (s *Store) undecodable(reason string) error {
 // The error is one of [ErrGone], [ErrConflict], [ErrNotLoaded] and [ErrTooLarge], the codec's, or
 // DynamoDB's. No cookie is set then, except that a logout always takes the browser's away.
 func (s *Store) Save(r *http.Request, w http.ResponseWriter, session *sessions.Session) error {
+	return s.save(r, w, session, false)
+}
+
+// save is Save, or Regenerate.
+func (s *Store) save(r *http.Request, w http.ResponseWriter, session *sessions.Session, regenerate bool) error {
 	st := states.Get(session)
 	if st == nil {
 		// The application made the session itself.
@@ -323,8 +347,15 @@ func (s *Store) Save(r *http.Request, w http.ResponseWriter, session *sessions.S
 		ctx, cancel = context.WithDeadline(free, deadline)
 		defer cancel()
 	}
-	if st.standing == fresh {
-		return s.create(ctx, w, session, st, &options)
+	switch {
+	case st.standing == fresh && regenerate:
+		return s.create(ctx, w, session, st, &options, s.cfg.NewID())
+	case st.standing == fresh:
+		return s.create(ctx, w, session, st, &options, session.ID)
+	case regenerate || session.ID == "":
+		return s.rotate(ctx, w, session, st, &options, s.cfg.NewID())
+	case session.ID != st.id:
+		return s.rotate(ctx, w, session, st, &options, session.ID)
 	}
 	return s.update(ctx, w, session, st, &options)
 }
@@ -336,9 +367,9 @@ func (s *Store) gone() error {
 // logout deletes the session, whatever is known of it, and takes the browser's cookie away.
 func (s *Store) logout(ctx context.Context, w http.ResponseWriter, session *sessions.Session, st *state, options *sessions.Options) error {
 	http.SetCookie(w, sessions.NewCookie(session.Name(), "", options))
-	id := session.ID
+	id := st.id
 	if id == "" {
-		id = st.id
+		id = session.ID // of the application's own making
 	}
 	key, ok := s.key(id)
 	if !ok || st.standing == moved {
@@ -354,15 +385,15 @@ func (s *Store) logout(ctx context.Context, w http.ResponseWriter, session *sess
 	return nil
 }
 
-// create puts a session that is not in the table there.
-func (s *Store) create(ctx context.Context, w http.ResponseWriter, session *sessions.Session, st *state, options *sessions.Options) error {
-	id := session.ID // of the application's own making, if not empty
+// create puts a session that is not in the table there, under id, which the application may have
+// made, or else a new one.
+func (s *Store) create(ctx context.Context, w http.ResponseWriter, session *sessions.Session, st *state, options *sessions.Options, id string) error {
 	if id == "" {
 		id = s.cfg.NewID()
 	}
-	key, ok := s.key(id)
-	if !ok {
-		return fmt.Errorf("dynamostore: the session's ID, from Config.NewID or the application, has %d bytes: it takes 1 to %d of UTF-8, Config.KeyPrefix included", len(id), maxKey)
+	key, err := s.newKey(id)
+	if err != nil {
+		return err
 	}
 	data, err := s.encode(session.Values)
 	if err != nil {
@@ -372,8 +403,10 @@ func (s *Store) create(ctx context.Context, w http.ResponseWriter, session *sess
 	if err != nil {
 		return err
 	}
-	now := time.Now()
-	write := s.write(data, now.Unix(), s.expires(now, now.Unix(), options), options)
+	write, err := s.write(key, session.Values, data, time.Now().Unix(), options)
+	if err != nil {
+		return err
+	}
 	if s.cfg.Concurrency == Lock {
 		write.Token = st.token() // leaves room for it in the item
 	}
@@ -401,19 +434,15 @@ func (s *Store) update(ctx context.Context, w http.ResponseWriter, session *sess
 	if !ok {
 		return s.gone()
 	}
-	now := time.Now()
-	created := now.Unix()
-	if st.item.HasCreated {
-		created = st.item.Created
-	}
-	if !now.Before(s.end(created)) {
-		return s.gone() // its absolute lifetime ended while the request was under way
+	if s.ended(st.item) {
+		return s.gone()
 	}
 	data, changed, err := s.changed(session, st, options)
 	if err != nil {
 		return err
 	}
-	expires := s.expires(now, created, options)
+	now := time.Now()
+	expires := s.expires(now, createdOf(st.item), options)
 	touch := !changed && s.touches(st.item.Expires, expires, now)
 	if !changed && !touch && !st.resign && *options == st.options {
 		return nil
@@ -426,7 +455,7 @@ func (s *Store) update(ctx context.Context, w http.ResponseWriter, session *sess
 	setCookie := touch || st.resign || *options != st.options
 	switch {
 	case changed:
-		written, err := s.replace(ctx, key, session, st, options, data)
+		written, err := newChange(s, key, session, st, options, data).apply(ctx)
 		if err != nil {
 			return s.overtaken(err, st)
 		}
@@ -441,7 +470,8 @@ func (s *Store) update(ctx context.Context, w http.ResponseWriter, session *sess
 				return err
 			}
 			// Someone else wrote, and so moved the end and set the cookie.
-			return nil
+			setCookie = st.resign || *options != st.options
+			break
 		}
 		st.item.Expires = expires
 		st.lease.given()
@@ -499,19 +529,45 @@ func (s *Store) encode(values map[any]any) ([]byte, error) {
 	return data, nil
 }
 
-// write returns the write of data under a new version.
-func (s *Store) write(data []byte, created, expires int64, options *sessions.Options) record.Write {
-	tag, stored := s.envelope.Seal(data)
+// write returns the write, under a new version, of data, which is what the codec made of values.
+func (s *Store) write(key string, values map[any]any, data []byte, created int64, options *sessions.Options) (record.Write, error) {
+	user, err := s.user(values)
+	if err != nil {
+		return record.Write{}, err
+	}
+	tag, stored := s.envelope.Seal(s.binding(key), data, s.table.Overhead(key, user))
 	return record.Write{
 		Data:      stored,
 		Text:      s.cfg.DataType == String,
 		Codec:     tag,
 		Version:   record.NewVersion(),
-		Expires:   expires,
+		Expires:   s.expires(time.Now(), created, options),
 		Created:   created,
 		MaxAge:    options.MaxAge,
 		HasMaxAge: options.MaxAge != s.options(nil).MaxAge,
+		User:      user,
+	}, nil
+}
+
+// user returns whose session it is, "" for nobody's.
+func (s *Store) user(values map[any]any) (string, error) {
+	if s.cfg.UserKey == "" {
+		return "", nil
 	}
+	v, ok := values[s.cfg.UserKey]
+	if !ok {
+		return "", nil
+	}
+	user, ok := v.(string)
+	switch {
+	case !ok:
+		return "", fmt.Errorf("dynamostore: the value under Config.UserKey, %q, is a %T: it takes a string, as whose session it is", s.cfg.UserKey, v)
+	case user == "":
+		return "", fmt.Errorf("dynamostore: the value under Config.UserKey, %q, is empty: it takes a user; delete the key for a session that is nobody's", s.cfg.UserKey)
+	case len(user) > maxKey || !utf8.ValidString(user):
+		return "", fmt.Errorf("dynamostore: the value under Config.UserKey, %q, has %d bytes: it takes up to %d of UTF-8", s.cfg.UserKey, len(user), maxKey)
+	}
+	return user, nil
 }
 
 // lifetime returns how long a session with those options lives when it is left alone.
@@ -566,6 +622,15 @@ func (s *Store) options(own *sessions.Options) sessions.Options {
 		return *s.Options
 	}
 	return sessions.Options{}
+}
+
+// newKey is key for an ID that was just made.
+func (s *Store) newKey(id string) (string, error) {
+	key, ok := s.key(id)
+	if !ok {
+		return "", fmt.Errorf("dynamostore: the session's ID, from Config.NewID or the application, has %d bytes: it takes 1 to %d of UTF-8, Config.KeyPrefix included", len(id), maxKey)
+	}
+	return key, nil
 }
 
 // key returns the partition key of the session with that ID, and whether there can be an item

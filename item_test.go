@@ -315,7 +315,7 @@ func gobOfAny(t testing.TB, v any) []byte {
 // Sizes: what is too large is told before anything is sent.
 func TestTooLarge(t *testing.T) {
 	t.Run("for the item", func(t *testing.T) {
-		a := newApp(t)
+		a := newApp(t, func(c *dynamostore.Config) { c.NoCompression = true })
 		b := a.browser()
 		_, err := b.with(func(s *sessions.Session) { s.Values["k"] = strings.Repeat("secret", 100_000) })
 		is(t, err, dynamostore.ErrTooLarge, "secret")
@@ -360,7 +360,7 @@ func TestLargestItem(t *testing.T) {
 		{"text", dynamostore.Config{DataType: dynamostore.String}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			a := newApp(t, func(c *dynamostore.Config) { *c = test.cfg; c.Codec = rawCodec{} })
+			a := newApp(t, func(c *dynamostore.Config) { *c = test.cfg; c.Codec, c.NoCompression = rawCodec{}, true })
 			save := func(b *browser, n int) error {
 				_, err := b.with(func(s *sessions.Session) {
 					s.Values["raw"] = strings.Repeat("x", n)

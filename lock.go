@@ -131,7 +131,7 @@ func (s *Store) lock(r *http.Request, key string) (*found, *lease, error) {
 	switch {
 	case err == nil:
 		l.hold(r.Context(), s.cfg.Lock.Lease)
-		found, err := s.examine(item)
+		found, err := s.examine(key, item)
 		return found, l, err
 	case errors.Is(err, ErrLockTimeout):
 		l.endTurn()
@@ -139,7 +139,7 @@ func (s *Store) lock(r *http.Request, key string) (*found, *lease, error) {
 	case errors.As(err, &refused):
 		// Nothing lies there that could be locked: nothing at all, a tombstone, a dead session.
 		l.endTurn()
-		found, err := s.examine(refused.Item)
+		found, err := s.examine(key, refused.Item)
 		return found, nil, err
 	}
 	// The lock may have been taken, and the answer lost.

@@ -20,8 +20,8 @@ type tableMaker interface {
 	UpdateTimeToLive(context.Context, *dynamodb.UpdateTimeToLiveInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateTimeToLiveOutput, error)
 }
 
-// EnsureTable creates the Store's table if there is none, on demand (PAY_PER_REQUEST) and with TTL
-// on Config.ExpiresAttribute, and waits until it serves, as long as ctx allows. A table that
+// EnsureTable creates the Store's table if there is none, on demand (PAY_PER_REQUEST), with TTL
+// on Config.ExpiresAttribute and, with Config.UserKey, the index of users, and waits until it serves, as long as ctx allows. A table that
 // exists is left as it is. It needs the permissions dynamodb:CreateTable, dynamodb:DescribeTable
 // and dynamodb:UpdateTimeToLive.
 func (s *Store) EnsureTable(ctx context.Context) error {
@@ -31,7 +31,7 @@ func (s *Store) EnsureTable(ctx context.Context) error {
 	}
 	created, err := s.createTable(ctx, client)
 	if err != nil {
-		return fmt.Errorf("dynamostore: create table %q: %w", s.cfg.Table, record.Clean(err))
+		return fmt.Errorf("dynamostore: look for table %q and create it: %w", s.cfg.Table, record.Clean(err))
 	}
 	if err := s.awaitTable(ctx, client); err != nil {
 		return fmt.Errorf("dynamostore: wait for table %q: %w", s.cfg.Table, record.Clean(err))
@@ -72,6 +72,23 @@ func (s *Store) createTable(ctx context.Context, client tableMaker) (bool, error
 	key(s.cfg.KeyAttribute, types.KeyTypeHash)
 	if s.cfg.SortKeyAttribute != "" {
 		key(s.cfg.SortKeyAttribute, types.KeyTypeRange)
+	}
+	if s.cfg.UserKey != "" {
+		input.AttributeDefinitions = append(input.AttributeDefinitions,
+			types.AttributeDefinition{AttributeName: aws.String(record.UserAttribute), AttributeType: types.ScalarAttributeTypeS},
+			types.AttributeDefinition{AttributeName: &s.cfg.ExpiresAttribute, AttributeType: types.ScalarAttributeTypeN})
+		input.GlobalSecondaryIndexes = []types.GlobalSecondaryIndex{{
+			IndexName: &s.cfg.UserIndex,
+			KeySchema: []types.KeySchemaElement{
+				{AttributeName: aws.String(record.UserAttribute), KeyType: types.KeyTypeHash},
+				{AttributeName: &s.cfg.ExpiresAttribute, KeyType: types.KeyTypeRange},
+			},
+			// The keys, and what tells whether MaxLifetime has ended the session.
+			Projection: &types.Projection{
+				ProjectionType:   types.ProjectionTypeInclude,
+				NonKeyAttributes: []string{record.CreatedAttribute},
+			},
+		}}
 	}
 	_, err = client.CreateTable(ctx, input)
 	var exists *types.ResourceInUseException

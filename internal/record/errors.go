@@ -1,6 +1,7 @@
 package record
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
@@ -29,6 +31,7 @@ func errorCode(err error) string {
 const (
 	codeRefused  = "ConditionalCheckFailedException"
 	codeConflict = "TransactionConflictException"
+	codeCanceled = "TransactionCanceledException"
 )
 
 // refusal reports whether a write's condition did not hold, and returns the item that did not
@@ -45,7 +48,13 @@ func refusal(err error) (map[string]types.AttributeValue, bool) {
 // the item, and parse errors that quote what they could not parse. Anything else is returned as
 // it is.
 func Clean(err error) error {
-	if code := errorCode(err); code == codeRefused || code == "TransactionCanceledException" {
+	if code := errorCode(err); code == codeRefused || code == codeCanceled {
+		var canceled *types.TransactionCanceledException
+		if errors.As(err, &canceled) {
+			for i, reason := range canceled.CancellationReasons {
+				code += fmt.Sprintf(", request %d: %s", i+1, cmp.Or(aws.ToString(reason.Code), "None"))
+			}
+		}
 		return errors.New("DynamoDB: " + code)
 	}
 	var api apiError

@@ -12,6 +12,11 @@ import (
 // fixed ones.
 type names struct {
 	key         map[string]string
+	destroy     map[string]string
+	destroyUser map[string]string
+	tombstone   map[string]string
+	byUser      map[string]string
+	all         map[string]string
 	touch       map[string]string
 	fencedTouch map[string]string
 	lock        map[string]string
@@ -19,7 +24,15 @@ type names struct {
 }
 
 func newNames(s Schema) names {
-	return names{
+	n := names{
+		destroy:     map[string]string{"#data": s.Data},
+		destroyUser: map[string]string{"#user": attrUser},
+		byUser:      map[string]string{"#user": attrUser, "#expires": s.Expires},
+		tombstone: map[string]string{
+			"#data": s.Data, "#expires": s.Expires, "#codec": attrCodec, "#version": attrVersion, "#prior": attrPrior,
+			"#created": attrCreated, "#max_age": attrMaxAge, "#user": attrUser, "#moved": attrMoved,
+			"#lock": attrLock, "#lock_until": attrLockUntil,
+		},
 		key:   map[string]string{"#key": s.Key},
 		touch: map[string]string{"#version": attrVersion, "#expires": s.Expires},
 		fencedTouch: map[string]string{
@@ -30,6 +43,13 @@ func newNames(s Schema) names {
 		},
 		unlock: map[string]string{"#lock": attrLock, "#lock_until": attrLockUntil},
 	}
+	n.all = map[string]string{
+		"#key": s.Key, "#data": s.Data, "#expires": s.Expires, "#created": attrCreated, "#user": attrUser,
+	}
+	if s.SortKey != "" {
+		n.all["#sort"] = s.SortKey
+	}
+	return n
 }
 
 // ifNotHeld protects whoever holds the lock, for as long as its lease lasts, from everyone else.
@@ -55,6 +75,7 @@ const (
 	unversioned                     // the item that was read has no version
 	foreign                         // the version that was read is no string, so it cannot be prior
 	overwrite                       // whatever was written since the item was read
+	setUser                         // the session is a user's
 	fenced                          // only if nobody else holds the lock, and give it up
 	variants    = 1 << iota
 )
@@ -62,6 +83,9 @@ const (
 func variantOf(read *Item, w Write) (v variant) {
 	if w.HasMaxAge {
 		v |= setMaxAge
+	}
+	if w.User != "" {
+		v |= setUser
 	}
 	if w.Token != "" {
 		v |= fenced
@@ -104,6 +128,15 @@ func newUpdate(s Schema, v variant) update {
 		set = append(set, "max_age")
 	} else {
 		remove = append(remove, "#max_age")
+	}
+	// Without an index of users, an attribute of that name is somebody else's.
+	if s.Index != "" {
+		u.names["#user"] = attrUser
+		if v&setUser != 0 {
+			set = append(set, "user")
+		} else {
+			remove = append(remove, "#user")
+		}
 	}
 	var clauses []string
 	for _, name := range set {

@@ -24,7 +24,8 @@ type Item struct {
 	HasCreated bool
 	MaxAge     int // seconds
 	HasMaxAge  bool
-	Moved      bool      // left behind under an old ID by a rotation, without data
+	Moved      bool // left behind under an old ID by a rotation, without data
+	User       string
 	Lock       string    // who holds the lock, "" for nobody ...
 	LockUntil  time.Time // ... and until when
 
@@ -44,7 +45,8 @@ type Write struct {
 	Expires   int64
 	Created   int64
 	MaxAge    int
-	HasMaxAge bool // false: the item gets no max_age, and loses the one it has
+	HasMaxAge bool   // false: the item gets no max_age, and loses the one it has
+	User      string // "": the item leaves the index of users
 
 	// Overwrite replaces whatever was written since the item was read.
 	Overwrite bool
@@ -73,6 +75,7 @@ func (w *Write) Written() *Item {
 		HasCreated: true,
 		MaxAge:     w.MaxAge,
 		HasMaxAge:  w.HasMaxAge,
+		User:       w.User,
 	}
 }
 
@@ -111,6 +114,9 @@ func (t *Table) parse(attrs map[string]types.AttributeValue) *Item {
 	}
 	if v, ok := attrs[attrPrior].(*types.AttributeValueMemberS); ok {
 		i.Prior = v.Value
+	}
+	if v, ok := attrs[attrUser].(*types.AttributeValueMemberS); ok {
+		i.User = v.Value
 	}
 	if created, ok := parseNumber(attrs[attrCreated]); ok && created >= 0 && created <= maxTime {
 		i.Created, i.HasCreated = created, true

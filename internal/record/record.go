@@ -38,6 +38,12 @@ const (
 	attrLockUntil = "lock_until"
 )
 
+// The attributes of the index of users that are not configured.
+const (
+	UserAttribute    = attrUser
+	CreatedAttribute = attrCreated
+)
+
 // Fixed returns the names of attributes that a Schema must not use for something else.
 func Fixed() []string {
 	return []string{
@@ -55,6 +61,8 @@ type Schema struct {
 	Data      string
 	Text      bool // the data attribute is written as S, not as B
 	Expires   string
+	Index     string // of users; "": none
+	Prefix    string // that the keys of all sessions have, for listing them
 }
 
 // Table is the table of sessions. It is safe for concurrent use if its client is.
@@ -65,6 +73,7 @@ type Table struct {
 	sortValue types.AttributeValue
 	names     names
 	updates   [variants]update
+	scan      string // filter of Scan
 }
 
 // New returns the Table that schema describes.
@@ -78,6 +87,7 @@ func New(client Client, schema Schema) *Table {
 	if schema.SortKey != "" {
 		t.sortValue = &types.AttributeValueMemberS{Value: schema.SortValue}
 	}
+	t.scan = scanFilter(schema)
 	for v := range t.updates {
 		t.updates[v] = newUpdate(schema, variant(v))
 	}
@@ -126,15 +136,7 @@ func (t *Table) Load(ctx context.Context, key string, consistent bool) (*Item, e
 // carries w's own version is this very write, whose answer was lost: no error.
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PutItem.html
 func (t *Table) Create(ctx context.Context, key string, w Write) error {
-	item := t.key(key)
-	item[t.schema.Data] = w.data()
-	item[attrCodec] = text(w.Codec)
-	item[attrVersion] = text(w.Version)
-	item[t.schema.Expires] = number(w.Expires)
-	item[attrCreated] = number(w.Created)
-	if w.HasMaxAge {
-		item[attrMaxAge] = number(int64(w.MaxAge))
-	}
+	item := t.item(key, w)
 	if err := checkSize(size(item) + w.lockSize()); err != nil {
 		return t.failed("create in", err)
 	}
@@ -152,6 +154,23 @@ func (t *Table) Create(ctx context.Context, key string, w Write) error {
 		return nil
 	}
 	return t.settle(ctx, "create in", key, err, func(there *Item) bool { return there.wrote(w.Version) })
+}
+
+// item returns the item that w makes under key.
+func (t *Table) item(key string, w Write) map[string]types.AttributeValue {
+	item := t.key(key)
+	item[t.schema.Data] = w.data()
+	item[attrCodec] = text(w.Codec)
+	item[attrVersion] = text(w.Version)
+	item[t.schema.Expires] = number(w.Expires)
+	item[attrCreated] = number(w.Created)
+	if w.HasMaxAge {
+		item[attrMaxAge] = number(int64(w.MaxAge))
+	}
+	if w.User != "" {
+		item[attrUser] = text(w.User)
+	}
+	return item
 }
 
 // ifFree protects an existing session from one that was given the same ID.
@@ -173,6 +192,9 @@ func (t *Table) Update(ctx context.Context, key string, read *Item, w Write) err
 	values[":created"] = number(w.Created)
 	if v&setMaxAge != 0 {
 		values[":max_age"] = number(int64(w.MaxAge))
+	}
+	if v&setUser != 0 {
+		values[":user"] = text(w.User)
 	}
 	switch {
 	case v&overwrite != 0:

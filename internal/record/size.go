@@ -30,6 +30,15 @@ func (w *Write) lockSize() int {
 	return len(attrLock) + len(w.Token) + len(attrLockUntil) + 8
 }
 
+// Overhead returns about how many bytes the item of a session takes besides its data.
+func (t *Table) Overhead(key, user string) int {
+	n := t.keySize(key) + len(t.schema.Data) + len(t.schema.Expires) + len(attrCodec) + len(attrVersion) + len(attrPrior) + len(attrCreated)
+	if user != "" {
+		n += len(attrUser) + len(user)
+	}
+	return n + 2*26 + 2*6 + 16 // two versions, two times, a codec
+}
+
 func (t *Table) keySize(key string) int {
 	return len(t.schema.Key) + len(key) + len(t.schema.SortKey) + len(t.schema.SortValue)
 }

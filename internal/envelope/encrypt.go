@@ -1,0 +1,67 @@
+package envelope
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+)
+
+const (
+	nonceSize = 12
+	// sealSize is by how much encryption makes data longer: the nonce before, and GCM's tag after it.
+	sealSize = nonceSize + 16
+	keySize  = 32
+)
+
+// aead returns AES-256-GCM (NIST SP 800-38D) under a key for one session alone, derived from the master
+// key and the session's key by HKDF (RFC 5869): so the random nonces of all sessions together do
+// not wear out one key, and what is sealed for one session does not open for another.
+func aead(master []byte, key string) cipher.AEAD {
+	derived, err := hkdf.Key(sha256.New, master, nil, "dynamostore/aes256gcm/"+key, keySize)
+	if err != nil {
+		panic("dynamostore: hkdf: " + err.Error()) // only for lengths that it does not take
+	}
+	block, err := aes.NewCipher(derived)
+	if err != nil {
+		panic("dynamostore: aes: " + err.Error()) // only for lengths that it does not take
+	}
+	gcm, err := cipher.NewGCM(block)
+	if err != nil {
+		panic("dynamostore: gcm: " + err.Error())
+	}
+	return gcm
+}
+
+// associated is what a sealed session is bound to besides: its key and its tag. The key's length stands
+// before it, so that no other pair gives the same bytes.
+func associated(key, tag string) []byte {
+	b := make([]byte, 0, 8+len(key)+len(tag))
+	b = binary.BigEndian.AppendUint64(b, uint64(len(key)))
+	b = append(b, key...)
+	return append(b, tag...)
+}
+
+// encrypt returns a nonce and plain, sealed.
+func encrypt(master []byte, key, tag string, plain []byte) []byte {
+	sealed := make([]byte, nonceSize, sealSize+len(plain))
+	rand.Read(sealed)
+	return aead(master, key).Seal(sealed, sealed, plain, associated(key, tag))
+}
+
+// decrypt opens what encrypt sealed, by whichever master key does, and says by which.
+func decrypt(masters [][]byte, key, tag string, sealed []byte) (plain []byte, by int, ok bool) {
+	if len(sealed) < sealSize {
+		return nil, 0, false
+	}
+	bound := associated(key, tag)
+	for i, master := range masters {
+		plain, err := aead(master, key).Open(nil, sealed[:nonceSize], sealed[nonceSize:], bound)
+		if err == nil {
+			return plain, i, true
+		}
+	}
+	return nil, 0, false
+}

@@ -1,0 +1,198 @@
+package record
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+)
+
+// Entry is a session as a listing finds it.
+type Entry struct {
+	Key  string
+	User string
+	Item *Item // Expires and Created, where known
+}
+
+// querier and scanner are what the listings need of a Client.
+type (
+	querier interface {
+		Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error)
+	}
+	scanner interface {
+		Scan(context.Context, *dynamodb.ScanInput, ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error)
+	}
+)
+
+// ByUser yields a user's sessions that have not expired, by the index, whose entries follow the table
+// within moments. Each page is requested when it is wanted, and given up on after timeout.
+// https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Query.html
+func (t *Table) ByUser(ctx context.Context, user string, timeout time.Duration) iter.Seq2[Entry, error] {
+	const doing = "list a user's sessions in"
+	return t.pages(ctx, doing, timeout, func(ctx context.Context, start map[string]types.AttributeValue) (items []map[string]types.AttributeValue, next map[string]types.AttributeValue, err error) {
+		client, ok := t.client.(querier)
+		if !ok {
+			return nil, nil, t.lacks("Query")
+		}
+		out, err := client.Query(ctx, &dynamodb.QueryInput{
+			TableName:                t.table,
+			IndexName:                &t.schema.Index,
+			KeyConditionExpression:   aws.String("#user = :user AND #expires > :now"),
+			ExpressionAttributeNames: t.names.byUser,
+			ExpressionAttributeValues: map[string]types.AttributeValue{
+				":user": text(user),
+				":now":  number(time.Now().Unix()),
+			},
+			ExclusiveStartKey: start,
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+		return out.Items, out.LastEvaluatedKey, nil
+	})
+}
+
+// All yields all sessions of the schema's that have not expired, by a scan of the table. Each page is requested when it is wanted, and given up on after timeout.
+// https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Scan.html
+func (t *Table) All(ctx context.Context, timeout time.Duration) iter.Seq2[Entry, error] {
+	const doing = "list the sessions in"
+	return t.pages(ctx, doing, timeout, func(ctx context.Context, start map[string]types.AttributeValue) (items []map[string]types.AttributeValue, next map[string]types.AttributeValue, err error) {
+		client, ok := t.client.(scanner)
+		if !ok {
+			return nil, nil, t.lacks("Scan")
+		}
+		values := map[string]types.AttributeValue{":now": number(time.Now().Unix())}
+		if t.schema.Prefix != "" {
+			values[":prefix"] = text(t.schema.Prefix)
+		}
+		projection := "#key, #expires, #created, #user"
+		if t.sortValue != nil {
+			values[":sort"] = t.sortValue
+			projection += ", #sort"
+		}
+		out, err := client.Scan(ctx, &dynamodb.ScanInput{
+			TableName:                 t.table,
+			FilterExpression:          &t.scan,
+			ProjectionExpression:      &projection,
+			ExpressionAttributeNames:  t.names.all,
+			ExpressionAttributeValues: values,
+			ExclusiveStartKey:         start,
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+		return out.Items, out.LastEvaluatedKey, nil
+	})
+}
+
+// scanFilter leaves what is a live session of this Store's: a tombstone has no data, and a table may
+// hold other things than sessions.
+func scanFilter(s Schema) string {
+	filter := "attribute_exists(#data) AND NOT #expires <= :now"
+	if s.Prefix != "" {
+		filter += " AND begins_with(#key, :prefix)"
+	}
+	if s.SortKey != "" {
+		filter += " AND #sort = :sort"
+	}
+	return filter
+}
+
+func (t *Table) lacks(method string) error {
+	return fmt.Errorf("the client %T lacks %s: use a *dynamodb.Client, or a wrapper that has it", t.client, method)
+}
+
+type page func(ctx context.Context, start map[string]types.AttributeValue) (items []map[string]types.AttributeValue, next map[string]types.AttributeValue, err error)
+
+func (t *Table) pages(ctx context.Context, doing string, timeout time.Duration, request page) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		var start map[string]types.AttributeValue
+		for {
+			var items []map[string]types.AttributeValue
+			err := again(ctx, func() (err error) {
+				ctx, cancel := context.WithTimeout(ctx, timeout)
+				defer cancel()
+				var next map[string]types.AttributeValue
+				if items, next, err = request(ctx, start); err == nil {
+					start = next
+				}
+				return err
+			})
+			if err != nil {
+				yield(Entry{}, t.failed(doing, err))
+				return
+			}
+			for _, attrs := range items {
+				if e, ok := t.entry(attrs); ok && !yield(e, nil) {
+					return
+				}
+			}
+			if len(start) == 0 {
+				return
+			}
+		}
+	}
+}
+
+// entry returns what a listing found, if it is one of the sessions under prefix.
+func (t *Table) entry(attrs map[string]types.AttributeValue) (Entry, bool) {
+	key, ok := attrs[t.schema.Key].(*types.AttributeValueMemberS)
+	if !ok || !strings.HasPrefix(key.Value, t.schema.Prefix) {
+		return Entry{}, false
+	}
+	if t.sortValue != nil {
+		sort, ok := attrs[t.schema.SortKey].(*types.AttributeValueMemberS)
+		if !ok || sort.Value != t.schema.SortValue {
+			return Entry{}, false
+		}
+	}
+	item := t.parse(attrs)
+	if attrs[t.schema.Expires] != nil && !item.HasExpires {
+		return Entry{}, false // of the wrong type: nobody can load it
+	}
+	return Entry{Key: key.Value, User: item.User, Item: item}, true
+}
+
+// Destroy removes the session under key, unless a tombstone lies there, and reports whether there
+// was one to remove. With a user, it removes only what is that user's.
+// https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DeleteItem.html
+func (t *Table) Destroy(ctx context.Context, key, user string) (bool, error) {
+	input := &dynamodb.DeleteItemInput{
+		TableName:                t.table,
+		Key:                      t.key(key),
+		ConditionExpression:      &ifSession,
+		ExpressionAttributeNames: t.names.destroy,
+	}
+	if user != "" {
+		input.ConditionExpression = &ifUsers
+		input.ExpressionAttributeNames = t.names.destroyUser
+		input.ExpressionAttributeValues = map[string]types.AttributeValue{":user": text(user)}
+	}
+	err := again(ctx, func() error {
+		_, err := t.client.DeleteItem(ctx, input)
+		return err
+	})
+	if _, refused := refusal(err); refused {
+		return false, nil
+	}
+	if err != nil {
+		return false, t.failed("delete from", err)
+	}
+	return true, nil
+}
+
+var (
+	// ifSession protects a tombstone, which keeps late requests from the rotated session's cookie.
+	ifSession = "attribute_exists(#data)"
+	// ifUsers protects a session that changed hands since the index was read.
+	ifUsers = "#user = :user"
+)
+
+// ErrNoIndex says that users are not indexed.
+var ErrNoIndex = errors.New("Config.UserKey is empty, so sessions are not indexed by user")
