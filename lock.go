@@ -80,11 +80,13 @@ type lease struct {
 	key   string
 	token string
 
-	mu      sync.Mutex
-	held    bool // in the table, or maybe so
-	turn    bool // among those of this process who want the lock
-	expiry  *time.Timer
-	unwatch func() bool // stops waiting for the request's end
+	mu     sync.Mutex
+	held   bool // in the table, or maybe so
+	turn   bool // among those of this process who want the lock
+	expiry *time.Timer
+	// unwatch stops waiting for the request's end. It keeps the request alive, and with it the registry
+	// by which leases finds this lease, so it goes when the lease ends.
+	unwatch func() bool
 }
 
 // leaseOf returns the request's lease of the session under key, made when it is first asked for.
@@ -188,6 +190,7 @@ func (l *lease) hold(request context.Context, lease time.Duration) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.endTurn()
+		l.unwatch = nil // a request that ends later still gives up what it can
 	})
 	l.unwatch = context.AfterFunc(request, func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(request), l.store.cfg.Timeout)
@@ -204,6 +207,7 @@ func (l *lease) forget() {
 	if l.unwatch != nil {
 		l.unwatch()
 	}
+	l.unwatch = nil
 }
 
 func (l *lease) endTurn() {
