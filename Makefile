@@ -1,7 +1,8 @@
 FUZZTIME ?= 10s
+SOAK ?= 1m
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-dynamodb-local lint fuzz rename
+.PHONY: help run test test-dynamodb-local lint faults soak fuzz rename
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +22,12 @@ lint: ## check format, code and dependencies
 	go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
 	go mod tidy -diff
 	.ci/requires
+
+faults: ## print what becomes of each request under each fault
+	@go test -count=1 -run '^TestFaults' -faults-table
+
+soak: ## have many browsers use sessions behind random faults for SOAK (1m)
+	go test -race -count=1 -timeout 2h -run '^TestSoak$$' -v . -soak $(SOAK)
 
 fuzz: ## run every fuzz target for FUZZTIME (10s) each
 	.ci/fuzz $(FUZZTIME)

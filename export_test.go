@@ -1,0 +1,8 @@
+package dynamostore
+
+// InLine counts the sessions for which requests of this process are in line, to merge or to lock.
+func (s *Store) InLine() int { return s.writers.Len() + s.holders.Len() }
+
+// Tracked counts the sessions and requests of which something is known in this process, until the
+// garbage collector finds them.
+func Tracked() int { return states.Len() + leases.Len() }
