@@ -33,6 +33,7 @@ var page = template.Must(template.ParseFS(files, "page.html"))
 
 const (
 	cookieName = "demo"
+	userKey    = "user"            // in Session.Values
 	rememberMe = 30 * 24 * 60 * 60 // seconds
 	maxName    = 64                // characters
 	maxForm    = 16 << 10          // bytes
@@ -50,8 +51,9 @@ type app struct {
 func newApp(client dynamostore.Client, table, engine string, key []byte, log *slog.Logger) (*app, error) {
 	// JSON, so that the item can be read on the page; the default, gob, is as good for programs.
 	store, err := dynamostore.New(client, dynamostore.Config{
-		Table: table,
-		Codec: dynamostore.JSONCodec{},
+		Table:   table,
+		Codec:   dynamostore.JSONCodec{},
+		UserKey: userKey,
 	}, key)
 	if err != nil {
 		return nil, err
@@ -67,6 +69,9 @@ func (a *app) handler() http.Handler {
 	mux.HandleFunc("GET /{$}", a.home)
 	mux.HandleFunc("POST /login", a.login)
 	mux.HandleFunc("POST /logout", a.logout)
+	mux.HandleFunc("POST /sessions/end", a.end)
+	mux.HandleFunc("POST /sessions/end-others", a.endOthers)
+	mux.HandleFunc("POST /sessions/end-all", a.endAll)
 	mux.Handle("GET /style.css", http.FileServerFS(files))
 
 	sameOrigin := http.NewCrossOriginProtection()
@@ -111,11 +116,19 @@ func (a *app) home(w http.ResponseWriter, r *http.Request) {
 	}
 
 	v := view{Visits: visits, Flashes: flashes, MaxName: maxName, Table: a.table, Engine: a.engine}
-	v.User, _ = session.Values["user"].(string)
+	v.User, _ = session.Values[userKey].(string)
 	v.Remembered = session.Options.MaxAge > 0
+	_, err := r.Cookie(cookieName)
+	v.Ended = session.IsNew && err == nil
+	// The page is good without what follows.
+	if v.User != "" {
+		if v.Sessions, v.More, err = a.list(r.Context(), v.User, session); err != nil {
+			a.log.Error("list the sessions", "error", err)
+			v.SessionsProblem = "Your sessions cannot be listed at the moment."
+		}
+	}
 	item, err := a.item(r, session)
 	if err != nil {
-		// The page is good without.
 		a.log.Error("read the item", "error", err)
 		v.ItemProblem = "The item cannot be read at the moment."
 	}
@@ -123,6 +136,7 @@ func (a *app) home(w http.ResponseWriter, r *http.Request) {
 	a.render(w, http.StatusOK, v)
 }
 
+// login takes a name for who the visitor is. A real application asks for proof before it goes on.
 func (a *app) login(w http.ResponseWriter, r *http.Request) {
 	if err := r.ParseForm(); err != nil {
 		a.problem(w, http.StatusBadRequest, "The form could not be read.")
@@ -134,14 +148,14 @@ func (a *app) login(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	session := a.session(r)
-	// The session keeps its ID for now: the package has no Regenerate yet, which belongs here.
-	session.Values["user"] = name
+	session.Values[userKey] = name
 	session.AddFlash("Welcome, " + name + ".")
 	session.Options.MaxAge = 0 // until the browser is closed
 	if r.PostForm.Get("remember") != "" {
 		session.Options.MaxAge = rememberMe
 	}
-	if err := session.Save(r, w); err != nil {
+	// Not Save: an ID that somebody may have known before is worth nothing after the login.
+	if err := a.store.Regenerate(r, w, session); err != nil {
 		a.failed(w, r, err)
 		return
 	}
@@ -160,7 +174,7 @@ func (a *app) logout(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
-// failed answers a request whose Save returned err.
+// failed answers a request for which the store returned err.
 func (a *app) failed(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case errors.Is(err, dynamostore.ErrGone) && r.Method == http.MethodPost:
@@ -172,18 +186,18 @@ func (a *app) failed(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.Is(err, dynamostore.ErrConflict):
 		a.problem(w, http.StatusConflict, "Another request changed your session at the same moment. Please try again.")
 	default: // ErrNotLoaded, or what DynamoDB says
-		a.log.Error("save the session", "error", err)
+		a.log.Error("answer 503", "error", err)
 		w.Header().Set("Retry-After", "5")
 		a.problem(w, http.StatusServiceUnavailable, "Your session cannot be reached at the moment. Please try again soon.")
 	}
 }
 
-// item reads the session's item. The key is the ID of the session that the signed cookie proved, so
-// no visitor sees another's.
+// item reads the session's item. The key is that of the session that the signed cookie proved, so no
+// visitor sees another's.
 func (a *app) item(r *http.Request, session *sessions.Session) (map[string]types.AttributeValue, error) {
 	out, err := a.client.GetItem(r.Context(), &dynamodb.GetItemInput{
 		TableName:      &a.table,
-		Key:            map[string]types.AttributeValue{"id": &types.AttributeValueMemberS{Value: session.ID}},
+		Key:            map[string]types.AttributeValue{"id": &types.AttributeValueMemberS{Value: a.store.Key(session)}},
 		ConsistentRead: aws.Bool(true),
 	})
 	if err != nil {
@@ -199,8 +213,13 @@ type view struct {
 	Visits     int
 	User       string // "": not logged in
 	Remembered bool
+	Ended      bool // the session that the browser had before
 	Flashes    []any
 	MaxName    int
+
+	Sessions        []listed
+	More            bool // than are listed
+	SessionsProblem string
 
 	Table, Engine string
 	Item          []attribute
@@ -212,7 +231,7 @@ type attribute struct{ Name, Type, Value, Note string }
 
 // attributes returns those of an item: the ones by which it is found, read and expires, then the rest.
 func attributes(item map[string]types.AttributeValue) []attribute {
-	first := []string{"expires", "data", "id"} // the first comes last
+	first := []string{"expires", "data", "user", "id"} // the first comes last
 	names := slices.SortedFunc(maps.Keys(item), func(a, b string) int {
 		return cmp.Or(cmp.Compare(slices.Index(first, b), slices.Index(first, a)), strings.Compare(a, b))
 	})

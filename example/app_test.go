@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -35,10 +36,19 @@ func newSite(t *testing.T) *site {
 	if err != nil {
 		t.Fatalf("newApp: %v", err)
 	}
-	backend.CreateTable(t, "id", "")
+	if err := app.store.EnsureTable(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	backend.Counts()
 	server := httptest.NewServer(app.handler())
 	t.Cleanup(server.Close)
 	return &site{t, backend, server}
+}
+
+// sessions returns the items of the table that are sessions: not what a rotated one left behind.
+func (s *site) sessions() []dynamotest.Item {
+	s.Helper()
+	return slices.DeleteFunc(s.backend.Items(s.T), func(item dynamotest.Item) bool { return item["moved"] != nil })
 }
 
 // visitor is a browser with cookies of its own.
@@ -208,21 +218,21 @@ func TestFlashIsShownOnce(t *testing.T) {
 	lacks(t, v.home(), "Welcome")
 }
 
-func TestLogoutEmptiesTheTable(t *testing.T) {
+func TestLogoutDeletesTheSession(t *testing.T) {
 	s := newSite(t)
 	v := s.visitor()
 	v.home()
 	v.login("Ann", true).backHome(t)
-	if n := len(s.backend.Items(t)); n != 1 {
-		t.Fatalf("the table holds %d items, want 1", n)
+	if n := len(s.sessions()); n != 1 {
+		t.Fatalf("the table holds %d sessions, want 1", n)
 	}
 	a := v.post("/logout", url.Values{})
 	a.backHome(t)
 	if cookies := a.Cookies(); len(cookies) != 1 || cookies[0].MaxAge >= 0 {
 		t.Errorf("cookies = %v, want an expired one", cookies)
 	}
-	if items := s.backend.Items(t); len(items) != 0 {
-		t.Errorf("the table holds %v, want nothing", items)
+	if items := s.sessions(); len(items) != 0 {
+		t.Errorf("the table holds %v, want no session", items)
 	}
 	body := v.home()
 	lacks(t, body, "Ann")
@@ -333,7 +343,7 @@ func TestFormsOfOtherSitesAreRefused(t *testing.T) {
 		{"Origin", "https://evil.example"},
 		{"Origin", "null"},
 	} {
-		for _, path := range []string{"/login", "/logout"} {
+		for _, path := range []string{"/login", "/logout", "/sessions/end", "/sessions/end-others", "/sessions/end-all"} {
 			s := newSite(t)
 			v := s.visitor()
 			v.home()
@@ -398,9 +408,9 @@ func TestLogoutWorksWhereTheSessionCannotBeRead(t *testing.T) {
 	}
 }
 
-// between makes f happen between a request's load of the session and its Save.
-func (s *site) between(f func()) {
-	s.backend.Inject("UpdateItem", dynamotest.Do(f))
+// between makes f happen between a request's load of the session and its Save, which sends that operation.
+func (s *site) between(save string, f func()) {
+	s.backend.Inject(save, dynamotest.Do(f))
 }
 
 func TestSessionEndedMeanwhile(t *testing.T) {
@@ -412,13 +422,13 @@ func TestSessionEndedMeanwhile(t *testing.T) {
 			s.backend.Delete(t, dynamotest.Item{"id": item["id"]})
 		}
 	}
-	s.between(empty)
+	s.between("UpdateItem", empty)
 	a := v.do("GET", "/", nil)
 	a.is(t, http.StatusConflict)
 	holds(t, a.body, "ended meanwhile")
 	v.home()
 
-	s.between(empty)
+	s.between("TransactWriteItems", empty)
 	v.login("Ann", false).backHome(t)
 	lacks(t, v.home(), "Ann")
 }

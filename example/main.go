@@ -1,5 +1,6 @@
 // Command example is a small web application whose sessions lie in DynamoDB: it counts visits, lets
-// visitors log in, and shows each the item that holds the session.
+// visitors log in, and shows each the item that holds the session, and those who logged in all
+// their sessions, to end them.
 //
 // Without flags it keeps the table in memory and needs nothing. With -aws it works on the default
 // AWS configuration, with -endpoint on any other DynamoDB, such as DynamoDB Local.
