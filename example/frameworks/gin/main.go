@@ -54,7 +54,7 @@ func newHandler(store *dynamostore.Store) http.Handler {
 
 	router.POST("/logout", func(c *gin.Context) {
 		session := sessions.Default(c)
-		// It replaces all options: without Path, the browser would not know which cookie to delete.
+		// It replaces all options: without Path, the cookie to delete would be one of the URL's directory.
 		session.Options(sessions.Options{Path: "/", MaxAge: -1})
 		if err := session.Save(); err != nil {
 			site.Fail(c.Writer, err)
