@@ -18,6 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/gorilla/securecookie"
 	"github.com/gorilla/sessions"
@@ -267,7 +269,17 @@ func movingFromRedis(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			a := newApp(t, func(c *dynamostore.Config) { *c = test.cfg })
-			a.backend.Put(t, redisItem("session_"+id, test.value, time.Hour))
+			put := func() error {
+				_, err := a.backend.Raw().PutItem(t.Context(), &dynamodb.PutItemInput{
+					TableName:           &a.cfg.Table,
+					Item:                redisItem("session_"+id, test.value, time.Hour),
+					ConditionExpression: aws.String("attribute_not_exists(id)"),
+				})
+				return err
+			}
+			if err := put(); err != nil {
+				t.Fatal(err)
+			}
 			b := a.browser()
 			b.setCookie(signed(t, id, keyA)) // as redistore signed it
 			session, err := b.load()
@@ -276,6 +288,10 @@ func movingFromRedis(t *testing.T) {
 			}
 			about(t, "expires", numberOf(t, a.item(), "expires"), time.Now().Add(time.Hour))
 			b.set("visits", 4)
+			var refused *types.ConditionalCheckFailedException
+			if err := put(); !errors.As(err, &refused) {
+				t.Errorf("a second copy: %v, want it refused", err)
+			}
 			if got := b.values()["visits"]; got != 4 {
 				t.Errorf("after a Save, visits = %v, want 4", got)
 			}
