@@ -62,6 +62,7 @@ func ExampleOpen() {
 	defer setenv(map[string]string{
 		"AWS_ENDPOINT_URL_DYNAMODB": server.URL, // not set in production
 		"AWS_REGION":                "eu-central-1",
+		"AWS_PROFILE":               "", // a developer may have one
 		"AWS_ACCESS_KEY_ID":         "key",
 		"AWS_SECRET_ACCESS_KEY":     "secret",
 	})()
