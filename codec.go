@@ -24,7 +24,10 @@ type Codec interface {
 	// Name stands in the item's codec attribute and tells what Decode reads the item. It is not
 	// empty and holds no "+".
 	Name() string
+	// Encode returns values, which is not nil, as bytes. Its error, which Save returns, should name the key
+	// and the type that it cannot encode, and not the value.
 	Encode(values map[any]any) ([]byte, error)
+	// Decode returns the values of which Encode made data. The map is the caller's.
 	Decode(data []byte) (map[any]any, error)
 }
 

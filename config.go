@@ -163,8 +163,10 @@ func New(client Client, cfg Config, keyPairs ...[]byte) (*Store, error) {
 	return s, nil
 }
 
-// Open is [New] on a client of its own, for the default AWS configuration: environment, shared
-// config files, the container's or instance's role. It sends no request to the table.
+// Open is [New] on a client of its own, which [NewClient] makes from the default AWS configuration:
+// environment, shared config files, the container's or instance's role ([config.LoadDefaultConfig]). It sends no request
+// to the table. A configuration without a region is an error; whether there are credentials shows at the
+// first request.
 func Open(ctx context.Context, cfg Config, keyPairs ...[]byte) (*Store, error) {
 	if _, err := newStore(nil, cfg, keyPairs); err != nil {
 		return nil, err

@@ -13,11 +13,41 @@
 //	session.Values["user"] = "ann"
 //	err = session.Save(r, w)              // before the body is written
 //
+// [New] takes a client, such as [NewClient] makes; [Open] makes its own, from the default AWS
+// configuration. [Store.EnsureTable] creates the table.
+//
+// # What Save does
+//
 // Get reads the item, once per request. Save writes only what changed: nothing for an unchanged
-// session, except that it moves the session's end now and then. A session that another request
-// deleted stays deleted ([ErrGone]), one that could not be read is not overwritten
-// ([ErrNotLoaded]), and what another request changed meanwhile is merged, locked away, or refused, as
-// [Config.Concurrency] says.
+// session, except that it moves the session's end now and then ([Config.TouchInterval]), and sets the cookie only where
+// the browser's is not right any more. A session that another request deleted stays deleted ([ErrGone]),
+// one that could not be read is not overwritten ([ErrNotLoaded]), and what another request changed
+// meanwhile is merged, locked away, or refused, as [Config.Concurrency] says. A negative
+// Options.MaxAge deletes session and cookie.
+//
+// # Logging in
+//
+// Where somebody logs in, [Store.Regenerate] takes the place of Save: the session moves to a new
+// ID. With [Config.UserKey], [Store.UserSessions] lists a user's sessions on all devices, [Store.Destroy] ends one,
+// and [Store.DestroyUser] all, or all but the one at hand.
+//
+// # How long a session lives
+//
+// A session lives for its Options.MaxAge after its last Save, 30 days unless something else is
+// set ([Store.MaxAge]). One with MaxAge 0, whose cookie ends with the browser, lives for [Config.Lifetime]. Neither
+// lives longer than [Config.MaxLifetime]. To extend a session by reading, save it: that costs nothing until its
+// end has moved far enough.
+//
+// # What lies in the table
+//
+// [GobCodec], the default, takes what gorilla's other stores take; [JSONCodec] writes JSON that can be read
+// elsewhere, and gives back Go's types; an application may bring a [Codec] of its own.
+// [Config.ReadCodecs] changes from one to another without logging anyone out. Large sessions are compressed;
+// [Config.EncryptionKeys] encrypts all of them. Items that another store left are read and taken over.
+//
+// # Tests
+//
+// Package dynamostoretest has a DynamoDB in memory for an application's own tests.
 package dynamostore
 
 import (
@@ -37,8 +67,9 @@ import (
 	"example.com/dynamostore/internal/turns"
 )
 
-// Store is a [sessions.Store] on DynamoDB, made by [New] or [Open]. Its fields and its methods MaxAge
-// and MaxLength are for the time before the first request; the rest is safe for concurrent use.
+// Store is a [sessions.Store] on DynamoDB. It is made by [New] or [Open]; the zero Store is of no use. Its
+// fields and its methods MaxAge and MaxLength are for the time before the first request; the rest is
+// safe for concurrent use.
 type Store struct {
 	Codecs  []securecookie.Codec // of the cookies
 	Options *sessions.Options    // of new sessions: Path "/", MaxAge 30 days, HttpOnly, Secure, SameSite=Lax
@@ -77,18 +108,20 @@ func (s *Store) MaxLength(l int) {
 }
 
 // Get returns the request's session of that name, loaded once per request and kept in gorilla's
-// registry. If the request brings none that lives, it is a new one.
+// registry. If the request brings none that lives, it is a new one: its IsNew is true, and its ID is empty until
+// Save. The session is never nil.
 //
 // It returns a new session and an error if the cookie does not verify (securecookie's error, as
 // it is: a forged cookie, or one signed by a key that is not among those of this Store), if the
-// table could not be read, or if the item cannot be decoded ([ErrUndecodable]). Where
+// table could not be read (DynamoDB's error is wrapped; with Config.Concurrency: Lock also
+// [ErrLockTimeout]), or if the item cannot be decoded ([ErrUndecodable]). Where
 // the table could not be read, a Save on that session returns [ErrNotLoaded] and changes
 // nothing, so an application that ignores the error loses nothing.
 func (s *Store) Get(r *http.Request, name string) (*sessions.Session, error) {
 	return sessions.GetRegistry(r).Get(s, name)
 }
 
-// New is Get without the registry: it reads the table at each call.
+// New is Get without the registry: it reads the table, and returns another session, at each call.
 func (s *Store) New(r *http.Request, name string) (*sessions.Session, error) {
 	ctx, seen := s.observing(r.Context())
 	session, err := s.load(ctx, r, name)
@@ -322,7 +355,7 @@ func (s *Store) undecodable(reason string) error {
 // Save is not given up when the request's context is cancelled, since a browser that goes away does not
 // undo what it asked for; the context's deadline and Config.Timeout hold.
 //
-// The error is one of [ErrGone], [ErrConflict], [ErrNotLoaded] and [ErrTooLarge], the codec's, or
+// The error is one of [ErrGone], [ErrConflict], [ErrNotLoaded], [ErrLockLost] and [ErrTooLarge], the codec's, or
 // DynamoDB's. No cookie is set then, except that a logout always takes the browser's away.
 func (s *Store) Save(r *http.Request, w http.ResponseWriter, session *sessions.Session) error {
 	return s.save(r, w, session, false)

@@ -84,9 +84,9 @@ type SessionInfo struct {
 	// unless Config.HashIDs is set, holds the session's ID: a secret, by which anyone who could sign
 	// cookies would take over the session. Do not show it or log it.
 	Key     string
-	User    string // whose session it is, by Config.UserKey
-	Created time.Time
-	Expires time.Time // zero: another store's session, which does not say
+	User    string    // whose session it is, by Config.UserKey; "": nobody's
+	Created time.Time // zero: another store's session, which does not say
+	Expires time.Time // likewise
 }
 
 // Key returns the session's SessionInfo.Key, "" if it is not in the table. It is for telling the

@@ -233,6 +233,7 @@ func TestOpenOnAHandler(t *testing.T) {
 	server := httptest.NewServer(dynamostoretest.NewHandler())
 	t.Cleanup(server.Close)
 	t.Setenv("AWS_ENDPOINT_URL_DYNAMODB", server.URL)
+	t.Setenv("AWS_PROFILE", "") // a developer may have one
 	t.Setenv("AWS_REGION", "us-east-1")
 	t.Setenv("AWS_ACCESS_KEY_ID", "test")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "test")
