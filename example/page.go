@@ -78,7 +78,11 @@ func (a *app) protect(next http.Handler) http.Handler {
 
 // handleAssets serves what is the same for everybody, and is kept by browsers until it changes.
 func (a *app) handleAssets(mux *http.ServeMux) {
-	for _, name := range []string{"style.css", "demo.js", "icon.svg"} {
+	for name, contentType := range map[string]string{
+		"style.css": "text/css; charset=utf-8",
+		"demo.js":   "text/javascript; charset=utf-8",
+		"icon.svg":  "image/svg+xml",
+	} {
 		content, err := files.ReadFile(name)
 		if err != nil {
 			panic(err) // it is embedded
@@ -87,6 +91,7 @@ func (a *app) handleAssets(mux *http.ServeMux) {
 		tag := `"` + hex.EncodeToString(sum[:8]) + `"`
 		mux.HandleFunc("GET /"+name, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Cache-Control", "no-cache")
+			w.Header().Set("Content-Type", contentType)
 			w.Header().Set("ETag", tag)
 			http.ServeFileFS(w, r, files, name)
 		})
