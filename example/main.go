@@ -1,6 +1,10 @@
-// Command example is a small web application whose sessions lie in DynamoDB: it counts visits, lets
-// visitors log in, and shows each the item that holds the session, and those who logged in all
-// their sessions, to end them.
+// Command example is a small web application whose sessions lie in DynamoDB: visitors log in, fill a cart,
+// and see and end their sessions. Beside that the page shows the item that holds the session, what each
+// request cost, and what becomes of the session when things go wrong.
+//
+// To learn how to use the store, read app.go, then cart.go and sessions.go. The other files show what goes on
+// behind it: item.go and live.go the item, cost.go what requests cost, mishaps.go and outage.go what
+// goes wrong.
 //
 // Without flags it keeps the table in memory and needs nothing. With -aws it works on the default
 // AWS configuration, with -endpoint on any other DynamoDB, such as DynamoDB Local.
@@ -28,7 +32,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"example.com/dynamostore"
-	"example.com/dynamostore/internal/memdynamo"
+	"example.com/dynamostore/dynamostoretest"
 )
 
 func main() {
@@ -52,6 +56,7 @@ type settings struct {
 	table    string
 	aws      bool
 	endpoint string
+	outages  bool   // are offered, whatever the DynamoDB is
 	key      []byte // signs the cookies
 }
 
@@ -65,6 +70,7 @@ func parse(args []string, stderr io.Writer) (*settings, error) {
 	flags.StringVar(&s.table, "table", "dynamostore-demo", "`name` of the table, which is created if it is missing")
 	flags.BoolVar(&s.aws, "aws", false, "use the DynamoDB of the default AWS configuration, not one in memory")
 	flags.StringVar(&s.endpoint, "endpoint", "", "use the DynamoDB at this `URL`; without -aws, with placeholder credentials, as DynamoDB Local takes them")
+	flags.BoolVar(&s.outages, "outages", false, "let visitors try an outage with -aws or -endpoint as well: this program fails the requests of their own sessions, and DynamoDB sees none of them")
 	key := flags.String("key", "", "64 or 128 `hex` digits that sign the cookies, to keep sessions when the program starts anew; $SESSION_KEY does the same and shows in no process list (default random)")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -108,14 +114,16 @@ func parseKey(text string) ([]byte, error) {
 
 // client returns the DynamoDB that the settings choose, and what to call it.
 func (s *settings) client(ctx context.Context) (client *dynamodb.Client, name string, err error) {
+	if !s.aws && s.endpoint == "" {
+		return memoryClient(), "this program's memory, which goes when it stops", nil
+	}
 	cfg := aws.Config{
 		Region: "us-east-1",
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: "demo", SecretAccessKey: "demo"}, nil
 		}),
 	}
-	switch {
-	case s.aws:
+	if s.aws {
 		if cfg, err = config.LoadDefaultConfig(ctx); err != nil {
 			return nil, "", fmt.Errorf("load the AWS configuration: %w", err)
 		}
@@ -123,10 +131,6 @@ func (s *settings) client(ctx context.Context) (client *dynamodb.Client, name st
 			return nil, "", errors.New("no AWS region is set: set AWS_REGION, or region in the shared AWS config file")
 		}
 		name = "DynamoDB in " + cfg.Region
-	case s.endpoint == "":
-		cfg.HTTPClient = &http.Client{Transport: memdynamo.New()}
-		cfg.BaseEndpoint = aws.String("http://memdynamo.invalid")
-		name = "this program's memory, which goes when it stops"
 	}
 	if s.endpoint != "" {
 		cfg.BaseEndpoint = &s.endpoint
@@ -134,6 +138,9 @@ func (s *settings) client(ctx context.Context) (client *dynamodb.Client, name st
 	}
 	return dynamostore.NewClient(cfg), name, nil
 }
+
+// memoryClient returns a client of a DynamoDB in this program's memory.
+func memoryClient() *dynamodb.Client { return dynamostoretest.Open() }
 
 const (
 	// setupTimeout bounds the creation of the table, which takes AWS some seconds.
@@ -163,7 +170,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	logger := slog.New(slog.NewTextHandler(stderr, nil))
-	app, err := newApp(client, s.table, engine, s.key, logger)
+	var outages *outages
+	if s.outages || !s.aws && s.endpoint == "" {
+		outages = newOutages()
+		client = outages.client(client)
+	}
+	app, err := newApp(setup{client, s.table, engine, s.key, logger, outages})
 	if err != nil {
 		return err
 	}

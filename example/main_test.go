@@ -6,8 +6,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"example.com/dynamostore/dynamostoretest"
 )
 
 // start runs the program and returns the line that it prints when it serves, and a function that
@@ -62,6 +65,57 @@ func TestRunPrintsItsAddressAndStops(t *testing.T) {
 				t.Errorf("GET / = %s, %v with %v, want 200 and a Set-Cookie", resp.Status, err, resp.Header)
 			}
 			holds(t, string(body), "this program's memory")
+			if rest, err := stop(); rest != "stopped\n" || err != nil {
+				t.Errorf("it ended with %q and the error %v, want %q and none", rest, err, "stopped\n")
+			}
+		})
+	}
+}
+
+// An outage is offered where the DynamoDB is the demo's own, or where a flag says so.
+func TestOutageIsOffered(t *testing.T) {
+	dynamoDB := httptest.NewServer(dynamostoretest.NewHandler())
+	defer dynamoDB.Close()
+	for _, test := range []struct {
+		name    string
+		args    []string
+		offered bool
+	}{
+		{"memory", nil, true},
+		{"endpoint", []string{"-endpoint", dynamoDB.URL}, false},
+		{"endpoint and flag", []string{"-endpoint", dynamoDB.URL, "-outages"}, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			line, stop := start(t, append(test.args, "-addr", "localhost:0")...)
+			site := strings.TrimPrefix(line, "listening on ")
+			transport := &http.Transport{}
+			defer transport.CloseIdleConnections()
+			client := &http.Client{Transport: transport}
+			resp, err := client.Get(site)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(resp.Body)
+			resp.Body.Close()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Contains(string(body), "DynamoDB fails for five seconds"); got != test.offered {
+				t.Errorf("the page offers an outage: %t, want %t", got, test.offered)
+			}
+			// Without a session: 409 where there is such a thing.
+			resp, err = client.Post(site+"/mishaps/outage", "", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			want := http.StatusNotFound
+			if test.offered {
+				want = http.StatusConflict
+			}
+			if resp.StatusCode != want {
+				t.Errorf("POST /mishaps/outage = %s, want %d", resp.Status, want)
+			}
 			if rest, err := stop(); rest != "stopped\n" || err != nil {
 				t.Errorf("it ended with %q and the error %v, want %q and none", rest, err, "stopped\n")
 			}

@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"github.com/gorilla/sessions"
-
-	"example.com/dynamostore"
 )
 
 // maxListed is how many sessions the page lists.
@@ -35,7 +33,7 @@ func (a *app) list(ctx context.Context, user string, here *sessions.Session) (li
 			return list, true, nil
 		}
 		list = append(list, listed{
-			Handle: handle(info),
+			Handle: handle(info.Key),
 			Here:   info.Key == a.store.Key(here),
 			Began:  info.Created.UTC(),
 			Left:   left(time.Until(info.Expires)),
@@ -45,8 +43,8 @@ func (a *app) list(ctx context.Context, user string, here *sessions.Session) (li
 }
 
 // handle names a session in a page. The key itself belongs in none: it holds the session's ID.
-func handle(info dynamostore.SessionInfo) string {
-	sum := sha256.Sum256([]byte(info.Key))
+func handle(key string) string {
+	sum := sha256.Sum256([]byte(key))
 	return hex.EncodeToString(sum[:])
 }
 
@@ -70,8 +68,7 @@ func left(d time.Duration) string {
 // end ends one of the user's sessions. What the form sends is only looked for among those, so nobody
 // ends another's.
 func (a *app) end(w http.ResponseWriter, r *http.Request) {
-	if err := r.ParseForm(); err != nil {
-		a.problem(w, http.StatusBadRequest, "The form could not be read.")
+	if !a.readForm(w, r) {
 		return
 	}
 	session, user, ok := a.loggedIn(w, r)
@@ -83,7 +80,7 @@ func (a *app) end(w http.ResponseWriter, r *http.Request) {
 		case err != nil:
 			a.failed(w, r, err)
 			return
-		case handle(info) != r.PostForm.Get("session"):
+		case handle(info.Key) != r.PostForm.Get("session"):
 			continue
 		case info.Key == a.store.Key(session):
 			a.logout(w, r)
