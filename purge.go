@@ -44,7 +44,8 @@ const maxParallel = 1000
 // deleted too, a live one not. An item whose ExpiresAttribute is missing or not a number is kept.
 //
 // Where DynamoDB throttles it, or is busy with a transaction on the same item, it waits and tries again,
-// for as long as ctx allows. Any other error ends it, and comes with what had been done by then. It
+// for as long as ctx allows. Any other error ends it, and comes with what had been done by then; so does
+// ctx, once the deletion that is under way has its answer. It
 // may be run again at any time: what was deleted is gone, and the rest is found again.
 //
 // What has expired is decided by the clock of the machine, as elsewhere in this package. Each request is
@@ -180,8 +181,8 @@ func newPace(perSecond int) *pace {
 
 // wait returns when it is the caller's turn, or ctx is done.
 func (p *pace) wait(ctx context.Context) error {
-	if p.interval == 0 {
-		return ctx.Err()
+	if err := ctx.Err(); err != nil || p.interval == 0 {
+		return err
 	}
 	p.mu.Lock()
 	now := time.Now()
@@ -192,7 +193,7 @@ func (p *pace) wait(ctx context.Context) error {
 	p.next = turn.Add(p.interval)
 	p.mu.Unlock()
 	if turn.Equal(now) {
-		return ctx.Err()
+		return nil
 	}
 	return record.Pause(ctx, turn.Sub(now))
 }

@@ -55,7 +55,9 @@ func (t *Table) Pages(ctx context.Context, segment, segments int, timeout time.D
 		}
 		for {
 			var out *dynamodb.ScanOutput
-			err := persist(ctx, timeout, func(ctx context.Context) (err error) {
+			err := persist(ctx, func() (err error) {
+				ctx, cancel := context.WithTimeout(ctx, timeout)
+				defer cancel()
 				out, err = client.Scan(ctx, input)
 				return err
 			})
@@ -80,7 +82,8 @@ func (t *Table) Pages(ctx context.Context, segment, segments int, timeout time.D
 
 // Purge removes the session or tombstone under key, if it has expired by now, or is a session that was
 // created at the time born or before: in seconds since 1970; negative: no matter when. It reports whether
-// nothing lies there any more, and waits for as long as DynamoDB throttles it.
+// nothing lies there any more, and waits for as long as DynamoDB throttles it. A request that was sent is not
+// given up with ctx, so that it is known what became of it.
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DeleteItem.html
 func (t *Table) Purge(ctx context.Context, key string, born int64, timeout time.Duration) (bool, error) {
 	condition := ifExpired
@@ -91,7 +94,9 @@ func (t *Table) Purge(ctx context.Context, key string, born int64, timeout time.
 		names["#created"] = attrCreated
 		values[":zero"], values[":born"] = number(0), number(born)
 	}
-	err := persist(ctx, timeout, func(ctx context.Context) error {
+	err := persist(ctx, func() error {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
+		defer cancel()
 		values[":now"] = number(time.Now().Unix())
 		_, err := t.client.DeleteItem(ctx, &dynamodb.DeleteItemInput{
 			TableName:                 t.table,
@@ -122,25 +127,23 @@ const (
 	ifOld = " OR attribute_exists(#data) AND attribute_type(#expires, :number) AND #created BETWEEN :zero AND :born"
 )
 
-// persist calls f, each time with a context of its own that ends after timeout, until it returns something
-// else than that DynamoDB is busy. What may not pass by itself, it tries a few times.
-func persist(ctx context.Context, timeout time.Duration, f func(context.Context) error) error {
+// persist calls f until it returns something else than that
+// DynamoDB is busy. What may not pass by itself, it tries a few times. It waits no longer than ctx allows.
+func persist(ctx context.Context, f func() error) error {
 	failures := 0
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
-		attempt, cancel := context.WithTimeout(ctx, timeout)
-		err := f(attempt)
-		cancel()
+		err := f()
 		switch {
-		case err == nil || ctx.Err() != nil:
-			return err
+		case err == nil:
+			return nil
 		case busy(err):
 		case failures < maxFailures && (errors.Is(err, context.DeadlineExceeded) || errorCode(err) == "InternalServerError"):
 			failures++
 		default:
 			return err
 		}
-		if paused := Pause(ctx, wait/2+rand.N(wait)); paused != nil {
-			return fmt.Errorf("%w, while DynamoDB was busy: %w", paused, err)
+		if ended := Pause(ctx, wait/2+rand.N(wait)); ended != nil {
+			return fmt.Errorf("%w, while DynamoDB was busy: %w", ended, err)
 		}
 	}
 }
