@@ -181,11 +181,22 @@ func (s *Store) awaitTable(ctx context.Context, client tableDescriber, table *ty
 			}
 		}
 		var err error
-		table, err = s.describeTable(ctx, client)
+		table, err = s.lookAgain(ctx, client)
 		if isMissing(err) { // a moment after CreateTable, at times
 			table = &types.TableDescription{TableStatus: types.TableStatusCreating}
 		} else if err != nil {
 			return nil, err
+		}
+	}
+}
+
+// lookAgain is describeTable for who waits: an answer that does not come in time is waited for like
+// anything else.
+func (s *Store) lookAgain(ctx context.Context, client tableDescriber) (*types.TableDescription, error) {
+	for waiting := newWait(ctx); ; {
+		table, err := s.describeTable(ctx, client)
+		if !errors.Is(err, context.DeadlineExceeded) || waiting.pause() != nil {
+			return table, err
 		}
 	}
 }
@@ -208,7 +219,7 @@ func (s *Store) ensureIndex(ctx context.Context, client tableMaker, table *types
 			}
 		}
 		var err error
-		if table, err = s.describeTable(ctx, client); err != nil {
+		if table, err = s.lookAgain(ctx, client); err != nil {
 			return nil, errors.Join(refused, err)
 		}
 		if s.findIndex(table) != nil {

@@ -172,6 +172,15 @@ func TestEnsureTableWaits(t *testing.T) {
 			t.Errorf("%d answers were not waited for", n)
 		}
 	})
+	t.Run("for an answer", func(t *testing.T) {
+		backend := dynamotest.New(t)
+		tableSpec{key: "id:S", ttl: "expires"}.create(t, backend)
+		backend.Inject("DescribeTable", dynamotest.Do(func() {}), dynamotest.Silent) // behind UpdateTable
+		if err := newStore(t, backend.Client, dynamostore.Config{Table: backend.Table, UserKey: "user", Timeout: time.Second}).EnsureTable(t.Context()); err != nil {
+			t.Errorf("EnsureTable = %v, want nil", err)
+		}
+		changes(t, backend, map[string]int{"UpdateTable": 1})
+	})
 	t.Run("until TTL is under way", func(t *testing.T) {
 		backend := dynamotest.New(t)
 		tableSpec{key: "id:S"}.create(t, backend)

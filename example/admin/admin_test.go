@@ -768,3 +768,27 @@ func TestPolicyIsWhatEachFeatureNeeds(t *testing.T) {
 		})
 	}
 }
+
+// The operators' page has the same features.
+func TestOperatingListsTheFeatures(t *testing.T) {
+	text, err := os.ReadFile("../../docs/operating.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(text), "\n## Permissions\n")
+	_, table, _ := strings.Cut(section, "\n| --- | --- | --- | --- |\n")
+	table, _, _ = strings.Cut(table, "\n\n")
+	code := func(names []string) string {
+		if names == nil {
+			return ""
+		}
+		return "`" + strings.Join(names, "`, `") + "`"
+	}
+	var want []string
+	for _, f := range features {
+		want = append(want, strings.TrimSpace(fmt.Sprintf("| `%s` | %s | %s | %s", f.name, f.what, code(f.table), code(f.index)))+" |")
+	}
+	if want := strings.Join(want, "\n"); table != want {
+		t.Errorf("docs/operating.md has\n%s\nthe admin program\n%s", table, want)
+	}
+}
