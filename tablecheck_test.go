@@ -3,7 +3,10 @@ package dynamostore_test
 import (
 	"context"
 	"errors"
+	"io"
+	"log"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -530,7 +533,22 @@ func TestCheckTableThatCannotLook(t *testing.T) {
 	t.Run("no answer in time", func(t *testing.T) {
 		backend := dynamotest.New(t)
 		backend.Inject("DescribeTable", dynamotest.Silent)
-		is(t, newStore(t, backend.Client, dynamostore.Config{Table: backend.Table, Timeout: 10 * time.Millisecond}).CheckTable(t.Context()), context.DeadlineExceeded)
+		err := newStore(t, backend.Client, dynamostore.Config{Table: backend.Table, Timeout: 10 * time.Millisecond}).CheckTable(t.Context())
+		is(t, err, context.DeadlineExceeded)
+		if want := `dynamostore: look at table "` + backend.Table + `": there was no answer in time: can this machine reach the endpoint, in a VPC by a gateway endpoint for DynamoDB, say?: operation error`; err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("CheckTable = %v, want %q", err, want)
+		}
+	})
+	t.Run("a certificate of nobody's", func(t *testing.T) {
+		server := httptest.NewUnstartedServer(http.NotFoundHandler())
+		server.Config.ErrorLog = log.New(io.Discard, "", 0) // of the handshakes that fail
+		server.StartTLS()
+		defer server.Close()
+		client := dynamotest.NewClient(server.URL, &http.Transport{})
+		err := newStore(t, client, dynamostore.Config{}).CheckTable(t.Context())
+		if want := `dynamostore: look at table "sessions": the endpoint's certificate is not trusted: is the endpoint the right one, and if a proxy stands between, is AWS_CA_BUNDLE set to its roots?: operation error`; err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("CheckTable = %v, want %q", err, want)
+		}
 	})
 }
 

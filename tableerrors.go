@@ -1,6 +1,8 @@
 package dynamostore
 
 import (
+	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -26,6 +28,7 @@ func (s *Store) tableError(doing, operation string, err error) error {
 // advice says plainly what err means, and what mends it; "": it says so itself.
 func (s *Store) advice(operation string, err error) string {
 	var host *net.DNSError
+	var certificate *tls.CertificateVerificationError
 	text := err.Error()
 	switch code := errorCode(err); {
 	case isDenied(err):
@@ -44,6 +47,10 @@ func (s *Store) advice(operation string, err error) string {
 		return fmt.Sprintf("the host %s is not found: is there a region %q, is the endpoint right, and can this machine look names up?", host.Name, s.region())
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "nothing listens at the endpoint: is it the right one, and does DynamoDB Local run, if that is meant?"
+	case errors.As(err, &certificate):
+		return "the endpoint's certificate is not trusted: is the endpoint the right one, and if a proxy stands between, is AWS_CA_BUNDLE set to its roots?"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "there was no answer in time: can this machine reach the endpoint, in a VPC by a gateway endpoint for DynamoDB, say?"
 	}
 	return ""
 }

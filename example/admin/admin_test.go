@@ -164,7 +164,6 @@ func TestCreateAndCheck(t *testing.T) {
 
 // Each wrong table is told plainly, by create as well, which does not change it.
 func TestWrongTables(t *testing.T) {
-	type index struct{ projection types.ProjectionType }
 	for _, test := range []struct {
 		name    string
 		keyType types.ScalarAttributeType
