@@ -182,6 +182,72 @@ func TestPurgeExpiredLeavesWhatCameToLife(t *testing.T) {
 	}
 }
 
+// What becomes of an item between the scan and its turn decides.
+func TestPurgeExpiredLooksAgain(t *testing.T) {
+	id := dynamotest.Item{"id": dynamotest.S("x")}
+	with := func(attrs dynamotest.Item) func(*app) {
+		return func(a *app) {
+			item := maps.Clone(attrs)
+			item["id"] = id["id"]
+			a.backend.Put(a.T, item)
+		}
+	}
+	data := dynamotest.B([]byte("x"))
+	kept, gone := dynamostore.PurgeStats{Scanned: 1, Kept: 1}, dynamostore.PurgeStats{Scanned: 1, Deleted: 1}
+	for _, test := range []struct {
+		name      string
+		meanwhile func(*app)
+		want      dynamostore.PurgeStats
+		left      int
+	}{
+		{"touched", with(dynamotest.Item{"data": data, "expires": dynamotest.N(future)}), kept, 1},
+		{"written, and expired again", with(dynamotest.Item{"data": data, "expires": dynamotest.N(inSeconds(-time.Second))}), gone, 0},
+		{"rotated", with(dynamotest.Item{"moved": dynamotest.N("1"), "expires": dynamotest.N(future)}), kept, 1},
+		{"made another thing", with(dynamotest.Item{"expires": dynamotest.N(past)}), kept, 1},
+		{"of another type", with(dynamotest.Item{"data": data, "expires": dynamotest.S(past)}), kept, 1},
+		{"without end", with(dynamotest.Item{"data": data}), kept, 1},
+		{"deleted by TTL", func(a *app) { a.backend.Delete(a.T, id) }, gone, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			a := newApp(t)
+			a.put("x", dynamotest.Item{"data": data, "expires": dynamotest.N(past)})
+			a.backend.Inject("DeleteItem", dynamotest.Do(func() { test.meanwhile(a) }))
+			got, err := a.store.PurgeExpired(t.Context(), dynamostore.PurgeOptions{})
+			if left := len(a.backend.Items(t)); err != nil || got != test.want || left != test.left {
+				t.Errorf("PurgeExpired = %+v, %v, and %d items are left, want %+v and %d", got, err, left, test.want, test.left)
+			}
+		})
+	}
+}
+
+// A page of a scan is 1 MB.
+func TestPurgeExpiredReadsEveryPage(t *testing.T) {
+	a := newApp(t)
+	const items = 12
+	fill := func() {
+		for i := range items {
+			a.put(fmt.Sprint(i), dynamotest.Item{"data": dynamotest.B(make([]byte, 300<<10)), "expires": dynamotest.N(past)})
+		}
+	}
+	fill()
+	pages := 0
+	got, err := a.store.PurgeExpired(t.Context(), dynamostore.PurgeOptions{Progress: func(dynamostore.PurgeStats) { pages++ }})
+	if want := (dynamostore.PurgeStats{Scanned: items, Deleted: items}); err != nil || got != want {
+		t.Errorf("PurgeExpired = %+v, %v, want %+v", got, err, want)
+	}
+	if counts := a.backend.Counts(); counts["Scan"] < 3 || pages < counts["Scan"] {
+		t.Errorf("DynamoDB was sent %v, and Progress called %d times, want 3 pages or more, and each told", counts, pages)
+	}
+	a.empty()
+
+	fill()
+	a.backend.Inject("Scan", dynamotest.Do(func() {}), dynamotest.Denied)
+	got, err = a.store.PurgeExpired(t.Context(), dynamostore.PurgeOptions{})
+	if left := len(a.backend.Items(t)); err == nil || got.Deleted != items-left || left == 0 || left == items {
+		t.Errorf("PurgeExpired = %+v, %v, and %d items are left", got, err, left)
+	}
+}
+
 // The same with many sessions at once: each that was saved is there afterwards, each other one is gone.
 func TestPurgeExpiredRacesRequests(t *testing.T) {
 	a := newApp(t)

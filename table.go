@@ -34,7 +34,7 @@ import (
 func (s *Store) EnsureTable(ctx context.Context) error {
 	client, ok := s.client.(tableMaker)
 	if !ok {
-		return s.lacks(s.client, []method{
+		return s.lacks([]method{
 			{"DescribeTable", has[tableDescriber](s.client)},
 			{"DescribeTimeToLive", has[ttlDescriber](s.client)},
 			{"CreateTable", has[tableCreator](s.client)},
@@ -273,11 +273,11 @@ func (s *Store) addIndex(ctx context.Context, client tableUpdater, table *types.
 // ensureTTL turns TTL on if it is off, and the table is new or empty. It returns how TTL then is.
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateTimeToLive.html
 func (s *Store) ensureTTL(ctx context.Context, client tableMaker, created bool) (*types.TimeToLiveDescription, error) {
-	ttl, err := s.describeTTL(ctx, client)
-	if err != nil || ttl.TimeToLiveStatus != types.TimeToLiveStatusDisabled {
-		return ttl, err // whether that is right, ttlProblem says
-	}
 	if !created {
+		ttl, err := s.describeTTL(ctx, client)
+		if err != nil || ttl.TimeToLiveStatus != types.TimeToLiveStatusDisabled {
+			return ttl, err // whether that is right, ttlProblem says
+		}
 		if empty, err := s.isEmpty(ctx, client); err != nil || !empty {
 			return ttl, err
 		}

@@ -35,7 +35,7 @@ import (
 func (s *Store) CheckTable(ctx context.Context) error {
 	client, ok := s.client.(tableReader)
 	if !ok {
-		return s.lacks(s.client, []method{
+		return s.lacks([]method{
 			{"DescribeTable", has[tableDescriber](s.client)},
 			{"DescribeTimeToLive", has[ttlDescriber](s.client)},
 		})
@@ -86,18 +86,18 @@ func has[Interface any](client Client) bool {
 	return ok
 }
 
-// lacks is the error of a client without some of the methods.
-func (s *Store) lacks(client Client, methods []method) error {
+// lacks is the error for a client without some of the methods.
+func (s *Store) lacks(methods []method) error {
 	var names []string
 	for _, m := range methods {
 		if !m.has {
 			names = append(names, m.name)
 		}
 	}
-	return fmt.Errorf("dynamostore: table %q: the client %T lacks %s: use a *dynamodb.Client, as NewClient makes it, or a wrapper that has it", s.cfg.Table, client, strings.Join(names, ", "))
+	return fmt.Errorf("dynamostore: table %q: the client %T lacks %s: use a *dynamodb.Client, as NewClient makes it, or a wrapper that has it", s.cfg.Table, s.client, strings.Join(names, ", "))
 }
 
-// describeTable returns what DynamoDB tells of the table. Anything of it but the whole may be nil.
+// describeTable returns what DynamoDB tells of the table. Any part of it may be missing.
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DescribeTable.html
 func (s *Store) describeTable(ctx context.Context, client tableDescriber) (*types.TableDescription, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
