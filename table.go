@@ -167,8 +167,8 @@ func indexProjection() *types.Projection {
 	}
 }
 
-// awaitTable waits until the table is there and does what it does at the moment. It stops where waiting
-// does not help. table is what is known of it, nil for nothing.
+// awaitTable waits until the table has been created, and returns it, or why it does not serve. table is what
+// is known of it, nil for nothing.
 func (s *Store) awaitTable(ctx context.Context, client tableDescriber, table *types.TableDescription) (*types.TableDescription, error) {
 	waiting := newWait(ctx)
 	for {
