@@ -393,7 +393,7 @@ func TestPurgeExpiredKeepsToItsContext(t *testing.T) {
 			defer cancel()
 			opts := prepare(a)
 			deleted := make(chan struct{}, 10)
-			store := newStore(t, &deletes{Client: a.backend.Client, done: deleted}, a.cfg)
+			store := storeOn(t, &deletes{Client: a.backend.Client, done: deleted}, a.cfg)
 			go func() {
 				<-deleted
 				cancel()
@@ -462,7 +462,7 @@ func TestPurgeExpiredKeepsToPerSecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		engine := memdynamo.New()
 		client := dynamotest.NewClient("http://memdynamo.invalid", engine)
-		store := newStore(t, client, dynamostore.Config{})
+		store := storeOn(t, client, dynamostore.Config{})
 		if err := store.EnsureTable(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -488,7 +488,7 @@ func TestPurgeExpiredKeepsToPerSecond(t *testing.T) {
 			}
 			return engine.RoundTrip(r)
 		}))
-		got, err := newStore(t, counting, dynamostore.Config{}).PurgeExpired(t.Context(), dynamostore.PurgeOptions{
+		got, err := storeOn(t, counting, dynamostore.Config{}).PurgeExpired(t.Context(), dynamostore.PurgeOptions{
 			Parallel: 4, PerSecond: perSecond, Progress: func(dynamostore.PurgeStats) { reports++ },
 		})
 		if want := (dynamostore.PurgeStats{Scanned: items, Deleted: items}); err != nil || got != want {

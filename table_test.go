@@ -85,7 +85,7 @@ func TestEnsureTableAddsWhatIsMissing(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			backend := dynamotest.New(t)
 			test.spec.create(t, backend)
-			store := newStore(t, backend.Client, dynamostore.Config{Table: backend.Table, UserKey: "user"})
+			store := storeOn(t, backend.Client, dynamostore.Config{Table: backend.Table, UserKey: "user"})
 			if err := store.EnsureTable(t.Context()); err != nil {
 				t.Fatalf("EnsureTable: %v", err)
 			}
@@ -121,7 +121,7 @@ func TestEnsureTableLeavesTTLOfATableInUse(t *testing.T) {
 	backend := dynamotest.New(t)
 	tableSpec{key: "id:S"}.create(t, backend)
 	backend.Put(t, dynamotest.Item{"id": dynamotest.S("somebody's"), "expires": dynamotest.N("1")})
-	store := newStore(t, backend.Client, dynamostore.Config{Table: backend.Table, UserKey: "user"})
+	store := storeOn(t, backend.Client, dynamostore.Config{Table: backend.Table, UserKey: "user"})
 	says(t, store.EnsureTable(t.Context()), `dynamostore: table "`+backend.Table+`": TTL is off, so that expired sessions stay and are paid for: turn it on for the attribute "expires", after a look at what else lies in the table and would be deleted, or have PurgeExpired delete what has expired`)
 	changes(t, backend, map[string]int{"UpdateTable": 1}) // the index deletes nothing
 	if n := len(backend.Items(t)); n != 1 {
@@ -144,7 +144,7 @@ func TestEnsureTableDoesNotChangeAWrongTable(t *testing.T) {
 			backend := dynamotest.New(t)
 			spec.create(t, backend)
 			test.cfg.Table = backend.Table
-			store := newStore(t, backend.Client, test.cfg)
+			store := storeOn(t, backend.Client, test.cfg)
 			check := store.CheckTable(t.Context())
 			err := store.EnsureTable(t.Context())
 			switch test.name {
@@ -167,7 +167,7 @@ func TestEnsureTableWaits(t *testing.T) {
 		backend.Inject("DescribeTable", tableStatus("CREATING"), func(_ http.RoundTripper, r *http.Request) (*http.Response, error) {
 			return dynamotest.Answer(r, 400, "ResourceNotFoundException", "Requested resource not found", nil), nil
 		}, indexStatus("CREATING"), indexStatus("CREATING"))
-		if err := newStore(t, backend.Client, dynamostore.Config{Table: backend.Table, UserKey: "user"}).EnsureTable(t.Context()); err != nil {
+		if err := storeOn(t, backend.Client, dynamostore.Config{Table: backend.Table, UserKey: "user"}).EnsureTable(t.Context()); err != nil {
 			t.Errorf("EnsureTable = %v, want nil", err)
 		}
 		changes(t, backend, nil)
@@ -179,7 +179,7 @@ func TestEnsureTableWaits(t *testing.T) {
 		backend := dynamotest.New(t)
 		tableSpec{key: "id:S", ttl: "expires"}.create(t, backend)
 		backend.Inject("DescribeTable", dynamotest.Do(func() {}), dynamotest.Silent) // behind UpdateTable
-		if err := newStore(t, backend.Client, dynamostore.Config{Table: backend.Table, UserKey: "user", Timeout: time.Second}).EnsureTable(t.Context()); err != nil {
+		if err := storeOn(t, backend.Client, dynamostore.Config{Table: backend.Table, UserKey: "user", Timeout: time.Second}).EnsureTable(t.Context()); err != nil {
 			t.Errorf("EnsureTable = %v, want nil", err)
 		}
 		changes(t, backend, map[string]int{"UpdateTable": 1})
@@ -188,7 +188,7 @@ func TestEnsureTableWaits(t *testing.T) {
 		backend := dynamotest.New(t)
 		tableSpec{key: "id:S"}.create(t, backend)
 		backend.Inject("DescribeTimeToLive", ttlStatus("DISABLED"), ttlStatus("DISABLED"), ttlStatus("ENABLING"))
-		if err := newStore(t, backend.Client, dynamostore.Config{Table: backend.Table}).EnsureTable(t.Context()); err != nil {
+		if err := storeOn(t, backend.Client, dynamostore.Config{Table: backend.Table}).EnsureTable(t.Context()); err != nil {
 			t.Errorf("EnsureTable = %v, want nil", err)
 		}
 		changes(t, backend, map[string]int{"UpdateTimeToLive": 1})
@@ -205,7 +205,7 @@ func TestEnsureTableWaits(t *testing.T) {
 			return dynamotest.Answer(r, 400, "ResourceInUseException", "Attempt to change a resource which is still in use", nil), nil
 		})
 		backend.Inject("DescribeTable", dynamotest.Do(func() {}), indexStatus("CREATING"))
-		if err := newStore(t, backend.Client, dynamostore.Config{Table: backend.Table, UserKey: "user"}).EnsureTable(t.Context()); err != nil {
+		if err := storeOn(t, backend.Client, dynamostore.Config{Table: backend.Table, UserKey: "user"}).EnsureTable(t.Context()); err != nil {
 			t.Errorf("EnsureTable = %v, want nil", err)
 		}
 		changes(t, backend, map[string]int{"UpdateTable": 3})
@@ -228,7 +228,7 @@ func TestEnsureTableWaits(t *testing.T) {
 			// The first pause takes 100 ms.
 			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 			defer cancel()
-			err := newStore(t, backend.Client, dynamostore.Config{Table: backend.Table, UserKey: "user"}).EnsureTable(ctx)
+			err := storeOn(t, backend.Client, dynamostore.Config{Table: backend.Table, UserKey: "user"}).EnsureTable(ctx)
 			is(t, err, context.DeadlineExceeded)
 			if err != nil && (!strings.Contains(err.Error(), test.want) && !strings.Contains(err.Error(), "operation error") || !strings.Contains(err.Error(), backend.Table)) {
 				t.Errorf("EnsureTable = %v, want an error that says %q", err, test.want)
@@ -239,7 +239,7 @@ func TestEnsureTableWaits(t *testing.T) {
 		backend := dynamotest.New(t)
 		right().create(t, backend)
 		backend.Inject("DescribeTable", tableStatus("DELETING"))
-		says(t, newStore(t, backend.Client, dynamostore.Config{Table: backend.Table}).EnsureTable(t.Context()),
+		says(t, storeOn(t, backend.Client, dynamostore.Config{Table: backend.Table}).EnsureTable(t.Context()),
 			`dynamostore: table "`+backend.Table+`": it is being deleted (DELETING): wait until it is gone, and create it anew`)
 	})
 }
@@ -262,7 +262,7 @@ func TestEnsureTableOfSeveralInstances(t *testing.T) {
 			errs := make(chan error)
 			for range instances {
 				go func() {
-					errs <- newStore(t, backend.Client, dynamostore.Config{Table: backend.Table, UserKey: "user"}).EnsureTable(t.Context())
+					errs <- storeOn(t, backend.Client, dynamostore.Config{Table: backend.Table, UserKey: "user"}).EnsureTable(t.Context())
 				}()
 			}
 			for range instances {
@@ -270,7 +270,7 @@ func TestEnsureTableOfSeveralInstances(t *testing.T) {
 					t.Errorf("EnsureTable = %v, want nil", err)
 				}
 			}
-			if err := newStore(t, backend.Client, dynamostore.Config{Table: backend.Table, UserKey: "user"}).CheckTable(t.Context()); err != nil {
+			if err := storeOn(t, backend.Client, dynamostore.Config{Table: backend.Table, UserKey: "user"}).CheckTable(t.Context()); err != nil {
 				t.Errorf("CheckTable = %v, want nil", err)
 			}
 		})
@@ -287,7 +287,7 @@ func TestEnsureTableWhoseAnswersAreLost(t *testing.T) {
 		for _, op := range []string{"CreateTable", "UpdateTable", "UpdateTimeToLive"} {
 			backend.Inject(op, dynamotest.AppliedThenReset)
 		}
-		if err := newStore(t, backend.Client, dynamostore.Config{Table: backend.Table, UserKey: "user"}).EnsureTable(t.Context()); err != nil {
+		if err := storeOn(t, backend.Client, dynamostore.Config{Table: backend.Table, UserKey: "user"}).EnsureTable(t.Context()); err != nil {
 			t.Errorf("EnsureTable = %v, want nil", err)
 		}
 	}
@@ -308,7 +308,7 @@ func TestEnsureTableErrors(t *testing.T) {
 				tableSpec{key: "id:S"}.create(t, backend)
 			}
 			backend.Inject(test.op, dynamotest.Denied)
-			err := newStore(t, backend.Client, dynamostore.Config{Table: backend.Table, UserKey: "user"}).EnsureTable(t.Context())
+			err := storeOn(t, backend.Client, dynamostore.Config{Table: backend.Table, UserKey: "user"}).EnsureTable(t.Context())
 			want := "dynamostore: " + strings.ReplaceAll(test.want, "NAME", backend.Table) + ": operation error"
 			if err == nil || !strings.HasPrefix(err.Error(), want) || !strings.Contains(err.Error(), "AccessDeniedException") {
 				t.Errorf("EnsureTable = %v, want %q and the cause", err, want)
@@ -320,12 +320,12 @@ func TestEnsureTableErrors(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 		defer cancel()
 		backend.Inject("CreateTable", dynamotest.Silent)
-		is(t, newStore(t, backend.Client, dynamostore.Config{Table: backend.Table}).EnsureTable(ctx), context.DeadlineExceeded)
+		is(t, storeOn(t, backend.Client, dynamostore.Config{Table: backend.Table}).EnsureTable(ctx), context.DeadlineExceeded)
 	})
 	t.Run("one request without an answer", func(t *testing.T) {
 		backend := dynamotest.New(t)
 		backend.Inject("CreateTable", dynamotest.Silent)
-		is(t, newStore(t, backend.Client, dynamostore.Config{Table: backend.Table, Timeout: 10 * time.Millisecond}).EnsureTable(t.Context()), context.DeadlineExceeded)
+		is(t, storeOn(t, backend.Client, dynamostore.Config{Table: backend.Table, Timeout: 10 * time.Millisecond}).EnsureTable(t.Context()), context.DeadlineExceeded)
 	})
 }
 

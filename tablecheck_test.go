@@ -163,7 +163,7 @@ func TestCheckTableOfARightTable(t *testing.T) {
 			for op, answer := range test.answers {
 				backend.Inject(op, answer)
 			}
-			if err := newStore(t, backend.Client, test.cfg).CheckTable(t.Context()); err != nil {
+			if err := storeOn(t, backend.Client, test.cfg).CheckTable(t.Context()); err != nil {
 				t.Errorf("CheckTable = %v, want nil", err)
 			}
 			if counts := backend.Counts(); counts["DescribeTable"] != 1 || counts["DescribeTimeToLive"] != 1 || len(counts) != 2 {
@@ -176,7 +176,7 @@ func TestCheckTableOfARightTable(t *testing.T) {
 	}
 }
 
-func newStore(t testing.TB, client dynamostore.Client, cfg dynamostore.Config) *dynamostore.Store {
+func storeOn(t testing.TB, client dynamostore.Client, cfg dynamostore.Config) *dynamostore.Store {
 	t.Helper()
 	store, err := dynamostore.New(client, cfg, keyA)
 	if err != nil {
@@ -388,7 +388,7 @@ func TestCheckTableTellsWhatIsWrong(t *testing.T) {
 			for _, problem := range test.want {
 				want = append(want, `dynamostore: table "`+backend.Table+`": `+problem)
 			}
-			says(t, newStore(t, backend.Client, test.cfg).CheckTable(t.Context()), want...)
+			says(t, storeOn(t, backend.Client, test.cfg).CheckTable(t.Context()), want...)
 			if n := backend.Pending(); n != 0 {
 				t.Errorf("%d answers were not asked for", n)
 			}
@@ -510,7 +510,7 @@ func TestCheckTableThatCannotLook(t *testing.T) {
 			for _, line := range test.want {
 				want = append(want, strings.ReplaceAll(line, "NAME", backend.Table))
 			}
-			err := newStore(t, client, dynamostore.Config{Table: backend.Table}).CheckTable(t.Context())
+			err := storeOn(t, client, dynamostore.Config{Table: backend.Table}).CheckTable(t.Context())
 			says(t, err, want...)
 			if strings.Contains(err.Error(), "proxy page") {
 				t.Errorf("the error quotes a page: %v", err)
@@ -521,7 +521,7 @@ func TestCheckTableThatCannotLook(t *testing.T) {
 		backend := dynamotest.New(t)
 		tableSpec{key: "pk:S"}.create(t, backend)
 		backend.Inject("DescribeTimeToLive", dynamotest.Denied)
-		err := newStore(t, backend.Client, dynamostore.Config{Table: backend.Table}).CheckTable(t.Context())
+		err := storeOn(t, backend.Client, dynamostore.Config{Table: backend.Table}).CheckTable(t.Context())
 		says(t, err,
 			`dynamostore: table "`+backend.Table+`": its partition key is "pk", and Config.KeyAttribute is "id": set Config.KeyAttribute to "pk", or use another table`,
 			`dynamostore: look at TTL of table "`+backend.Table+`": the credentials lack the permission dynamodb:DescribeTimeToLive: add it to their policy: operation error DynamoDB: DescribeTimeToLive, `+deniedTail)
@@ -533,7 +533,7 @@ func TestCheckTableThatCannotLook(t *testing.T) {
 	t.Run("no answer in time", func(t *testing.T) {
 		backend := dynamotest.New(t)
 		backend.Inject("DescribeTable", dynamotest.Silent)
-		err := newStore(t, backend.Client, dynamostore.Config{Table: backend.Table, Timeout: 10 * time.Millisecond}).CheckTable(t.Context())
+		err := storeOn(t, backend.Client, dynamostore.Config{Table: backend.Table, Timeout: 10 * time.Millisecond}).CheckTable(t.Context())
 		is(t, err, context.DeadlineExceeded)
 		if want := `dynamostore: look at table "` + backend.Table + `": there was no answer in time: can this machine reach the endpoint, in a VPC by a gateway endpoint for DynamoDB, say?: operation error`; err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("CheckTable = %v, want %q", err, want)
@@ -545,7 +545,7 @@ func TestCheckTableThatCannotLook(t *testing.T) {
 		server.StartTLS()
 		defer server.Close()
 		client := dynamotest.NewClient(server.URL, &http.Transport{})
-		err := newStore(t, client, dynamostore.Config{}).CheckTable(t.Context())
+		err := storeOn(t, client, dynamostore.Config{}).CheckTable(t.Context())
 		if want := `dynamostore: look at table "sessions": the endpoint's certificate is not trusted: is the endpoint the right one, and if a proxy stands between, is AWS_CA_BUNDLE set to its roots?: operation error`; err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("CheckTable = %v, want %q", err, want)
 		}
@@ -559,8 +559,8 @@ func TestTableCallsNameWhatTheClientLacks(t *testing.T) {
 		DescribeTable(context.Context, *dynamodb.DescribeTableInput, ...func(*dynamodb.Options)) (*dynamodb.DescribeTableOutput, error)
 	}
 	cfg := dynamostore.Config{Table: backend.Table}
-	bare := newStore(t, struct{ dynamostore.Client }{backend.Client}, cfg)
-	half := newStore(t, struct {
+	bare := storeOn(t, struct{ dynamostore.Client }{backend.Client}, cfg)
+	half := storeOn(t, struct {
 		dynamostore.Client
 		describer
 	}{backend.Client, backend.Client}, cfg)
