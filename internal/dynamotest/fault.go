@@ -75,20 +75,48 @@ func WithoutItem(next http.RoundTripper, r *http.Request) (*http.Response, error
 	if err != nil || resp.StatusCode == http.StatusOK {
 		return resp, err
 	}
-	body, err := io.ReadAll(resp.Body)
+	return edit(resp, func(answer map[string]any) { delete(answer, "Item") })
+}
+
+// Edited hands the request on, and answers with what change makes of the answer: for states that an
+// engine does not get into.
+func Edited(change func(answer map[string]any)) Fault {
+	return func(next http.RoundTripper, r *http.Request) (*http.Response, error) {
+		resp, err := next.RoundTrip(r)
+		if err != nil {
+			return nil, err
+		}
+		return edit(resp, change)
+	}
+}
+
+func edit(resp *http.Response, change func(answer map[string]any)) (*http.Response, error) {
+	var answer map[string]any
+	err := json.NewDecoder(resp.Body).Decode(&answer)
 	resp.Body.Close()
 	if err != nil {
 		return nil, err
 	}
-	var answer map[string]json.RawMessage
-	if err := json.Unmarshal(body, &answer); err != nil {
+	change(answer)
+	body, err := json.Marshal(answer)
+	if err != nil {
 		return nil, err
 	}
-	delete(answer, "Item")
-	if body, err = json.Marshal(answer); err != nil {
-		return nil, err
+	return respond(resp.Request, resp.StatusCode, body), nil
+}
+
+// HTML answers as a web server does that knows nothing of DynamoDB.
+func HTML(status int) Fault {
+	return func(_ http.RoundTripper, r *http.Request) (*http.Response, error) {
+		resp := respond(r, status, []byte("<!DOCTYPE html><title>Welcome</title><p>secret proxy page"))
+		resp.Header = http.Header{"Content-Type": {"text/html"}}
+		return resp, nil
 	}
-	return respond(r, resp.StatusCode, body), nil
+}
+
+// HostNotFound is a host whose name means nothing.
+func HostNotFound(_ http.RoundTripper, r *http.Request) (*http.Response, error) {
+	return nil, &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: r.URL.Hostname(), IsNotFound: true}}
 }
 
 // Slow hands the request on after d, or gives it up with its context.
