@@ -225,6 +225,18 @@ func TestObserveUsers(t *testing.T) {
 		t.Fatalf("DestroyUser = %d, %v", n, err)
 	}
 	a.saw(o, "destroy user 4") // the index twice
+
+	b := a.browser()
+	b.set("k", "v")
+	a.alter(dynamotest.Item{"expires": dynamotest.N(inSeconds(-time.Hour))})
+	o.take()
+	a.backend.Counts()
+	if stats, err := a.store.PurgeExpired(t.Context(), dynamostore.PurgeOptions{Parallel: 2}); stats.Deleted != 1 || err != nil {
+		t.Fatalf("PurgeExpired = %+v, %v", stats, err)
+	}
+	if events := a.saw(o, "purge 3"); events[0].Capacity == 0 {
+		t.Errorf("purge = %+v, want capacity units", events[0])
+	}
 }
 
 func TestObserveLock(t *testing.T) {

@@ -55,6 +55,13 @@ func (s *Store) PurgeExpired(ctx context.Context, opts PurgeOptions) (PurgeStats
 	if err := opts.check(); err != nil {
 		return PurgeStats{}, err
 	}
+	ctx, seen := s.observing(ctx)
+	stats, err := s.purge(ctx, opts)
+	seen.end(OpPurge, err)
+	return stats, err
+}
+
+func (s *Store) purge(ctx context.Context, opts PurgeOptions) (PurgeStats, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	p := &purge{store: s, progress: opts.Progress, pace: newPace(opts.PerSecond), reported: time.Now()}

@@ -52,13 +52,14 @@ func (t *Table) Pages(ctx context.Context, segment, segments int, timeout time.D
 			ProjectionExpression:      &projection,
 			ExpressionAttributeNames:  names,
 			ExpressionAttributeValues: values,
+			ReturnConsumedCapacity:    t.capacity,
 		}
 		for {
 			var out *dynamodb.ScanOutput
 			err := persist(ctx, func() (err error) {
 				ctx, cancel := context.WithTimeout(ctx, timeout)
 				defer cancel()
-				out, err = client.Scan(ctx, input)
+				out, err = send(ctx, t, client, scanner.Scan, input)
 				return err
 			})
 			if err != nil {
@@ -98,12 +99,13 @@ func (t *Table) Purge(ctx context.Context, key string, born int64, timeout time.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 		defer cancel()
 		values[":now"] = number(time.Now().Unix())
-		_, err := t.client.DeleteItem(ctx, &dynamodb.DeleteItemInput{
+		_, err := send(ctx, t, t.client, Client.DeleteItem, &dynamodb.DeleteItemInput{
 			TableName:                 t.table,
 			Key:                       t.key(key),
 			ConditionExpression:       &condition,
 			ExpressionAttributeNames:  names,
 			ExpressionAttributeValues: values,
+			ReturnConsumedCapacity:    t.capacity,
 
 			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 		})
@@ -127,8 +129,7 @@ const (
 	ifOld = " OR attribute_exists(#data) AND attribute_type(#expires, :number) AND #created BETWEEN :zero AND :born"
 )
 
-// persist calls f until it returns something else than that
-// DynamoDB is busy. What may not pass by itself, it tries a few times. It waits no longer than ctx allows.
+// persist calls f until it returns something else than that DynamoDB is busy. What may not pass by itself, it tries a few times. It waits no longer than ctx allows.
 func persist(ctx context.Context, f func() error) error {
 	failures := 0
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
