@@ -579,7 +579,7 @@ func TestRefusedWritesCostNoConnection(t *testing.T) {
 			if _, err := client.PutItem(t.Context(), put); err != nil {
 				t.Fatal(err)
 			}
-			const writes = 1000
+			const writes = 500
 			for range writes {
 				var refused *types.ConditionalCheckFailedException
 				if _, err := client.PutItem(t.Context(), put); !errors.As(err, &refused) || len(refused.Item) != 2 {
