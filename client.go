@@ -24,7 +24,8 @@ import (
 // DAX answers strongly consistent reads, which are the default, from DynamoDB. With
 // [Config.EventualReads] it answers from its cache, and a session that somebody ended past DAX,
 // such as by an administrator's program with a plain client, is found until the cache's TTL is over.
-// DAX does not say what a refused write met, so a conflict costs a read more.
+// DAX does not say what a refused write met, so a conflict costs a read more. Close a DAX client only when
+// no request is under way: with [Lock], a request's end sends one, for which a closed DAX client panics.
 type Client interface {
 	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
 	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
