@@ -102,7 +102,7 @@ const (
 func tune(client *awshttp.BuildableClient) *awshttp.BuildableClient {
 	ownTimeout := client.GetDialer().Timeout != awshttp.DefaultDialConnectTimeout
 	return client.WithTransportOptions(func(t *http.Transport) {
-		if !ownTimeout {
+		if !ownTimeout && t.DialContext != nil {
 			t.DialContext = within(connectTimeout, t.DialContext)
 		}
 		replace(&t.TLSHandshakeTimeout, awshttp.DefaultHTTPTransportTLSHandleshakeTimeout, handshakeTimeout)
@@ -131,9 +131,6 @@ func replace[T comparable](field *T, sdk, value T) {
 
 // within bounds the time that dial takes.
 func within(d time.Duration, dial func(ctx context.Context, network, address string) (net.Conn, error)) func(ctx context.Context, network, address string) (net.Conn, error) {
-	if dial == nil {
-		dial = new(net.Dialer).DialContext
-	}
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		ctx, cancel := context.WithTimeout(ctx, d)
 		defer cancel()

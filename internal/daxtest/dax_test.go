@@ -183,6 +183,43 @@ func TestRefusalIsLookedUp(t *testing.T) {
 	}
 }
 
+// What another request wrote meanwhile is looked up, and merged into: a conflict costs a read more than
+// where the refusal says what it met.
+func TestMergeAfterARefusal(t *testing.T) {
+	n := newNode(t)
+	n.item = session(month)
+	n.once[updateItem] = func() []byte {
+		n.item = session(month)
+		n.item["version"] = "two"
+		n.item["data"] = []byte(`{"user":"ann","theirs":"1"}`)
+		return refusedCondition
+	}
+	store := open(t, n.Addr(), dynamostore.Config{})
+	r, w := request(t, false)
+	s, err := store.Get(r, cookieName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Values["ours"] = "2"
+	if err := store.Save(r, w, s); err != nil {
+		t.Fatal(err)
+	}
+	if s.Values["theirs"] != "1" || s.Values["ours"] != "2" {
+		t.Errorf("the session holds %v, want the changes of both", s.Values)
+	}
+	if reads, writes := n.asked(getItem), n.asked(updateItem); reads != 2 || writes != 2 {
+		t.Errorf("%d reads and %d writes, want 2 and 2", reads, writes)
+	}
+}
+
+// The table calls are none that a DAX client makes.
+func TestTableCalls(t *testing.T) {
+	store := open(t, newNode(t).Addr(), dynamostore.Config{Table: "mine"})
+	if err := store.EnsureTable(t.Context()); err == nil || !strings.Contains(err.Error(), `"mine"`) {
+		t.Errorf("EnsureTable = %v, want an error that names the table", err)
+	}
+}
+
 // A node that does not answer is given up on within Config.Timeout, with the error that says so.
 func TestSilentNode(t *testing.T) {
 	const timeout = 100 * time.Millisecond
@@ -212,7 +249,6 @@ func TestSilentNode(t *testing.T) {
 		s, _ = store.Get(r, cookieName)
 		timed("create", func() error { return store.Save(r, w, s) })
 
-		n.answer(getItem, n.usual(getItem))
 		if mode == dynamostore.Lock {
 			continue
 		}

@@ -37,10 +37,11 @@ var arguments = map[int64]int{
 // requests take, and answers them with what it was told to.
 type node struct {
 	net.Listener
-	item map[string]any // what GetItem finds; nil: nothing
 
 	mu       sync.Mutex
+	item     map[string]any   // what GetItem finds; nil: nothing
 	answers  map[int64][]byte // what is answered in the place of the usual; empty: nothing ever
+	once     map[int64]func() []byte
 	requests map[int64]int
 }
 
@@ -49,7 +50,7 @@ func newNode(t *testing.T) *node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &node{Listener: listener, answers: make(map[int64][]byte), requests: make(map[int64]int)}
+	n := &node{Listener: listener, answers: make(map[int64][]byte), once: make(map[int64]func() []byte), requests: make(map[int64]int)}
 	var wg sync.WaitGroup
 	var conns []net.Conn
 	wg.Go(func() {
@@ -123,10 +124,14 @@ func (n *node) serve(conn net.Conn) error {
 		n.mu.Lock()
 		n.requests[id]++
 		answer, told := n.answers[id]
-		n.mu.Unlock()
+		if once := n.once[id]; once != nil {
+			delete(n.once, id)
+			answer, told = once(), true
+		}
 		if !told {
 			answer = n.usual(id)
 		}
+		n.mu.Unlock()
 		if _, err := conn.Write(answer); err != nil {
 			return nil
 		}
