@@ -34,7 +34,7 @@ type Client interface {
 }
 
 // NewClient returns a DynamoDB client for sessions: a browser waits for each of its requests, many
-// are under way at once, and DynamoDB is near, in the same region. Against the client that
+// are under way at once, and DynamoDB is near, in the same region. Unlike the client that
 // dynamodb.NewFromConfig(cfg) returns:
 //
 //   - It keeps a connection open for every request that was in flight at once, for 50 s.
@@ -86,8 +86,8 @@ const (
 	handshakeTimeout = 2 * time.Second
 	// answerTimeout ends the wait for an answer, which takes milliseconds, on a connection that is
 	// dead without saying so: after a failover, or a Lambda function's sleep. It leaves room for a page
-	// of a scan and the table calls, and for two further attempts within the default Timeout. For
-	// transactions AWS wants 1 s or more.
+	// of a scan and the table calls, and within the default Timeout for a second attempt and the
+	// beginning of a third. For transactions AWS wants 1 s or more.
 	// https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
 	answerTimeout = 2 * time.Second
 	// idleTimeout is less than the 60 s after which DynamoDB closes connections, as those who
