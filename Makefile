@@ -2,7 +2,7 @@ FUZZTIME ?= 10s
 SOAK ?= 1m
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-dynamodb-local e2e screenshots lint faults soak fuzz rename
+.PHONY: help run test test-dynamodb-local e2e screenshots lint faults soak fuzz connections rename
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ soak: ## have many browsers use sessions behind random faults for SOAK (1m)
 
 fuzz: ## run every fuzz target for FUZZTIME (10s) each
 	.ci/fuzz $(FUZZTIME)
+
+connections: ## measure what a client's connections cost, NewClient's beside the SDK's
+	@go run ./internal/connections
 
 rename: ## give the module another path: MODULE=github.com/someone/dynamostore
 	@.ci/rename '$(MODULE)'

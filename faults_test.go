@@ -1,6 +1,7 @@
 package dynamostore_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -19,6 +20,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/gorilla/sessions"
@@ -843,74 +845,115 @@ func TestLogoutThatIsRetriedIsFinal(t *testing.T) {
 	}
 }
 
-// An endpoint that accepts connections and says nothing is given up on within Config.Timeout, by
+// silences are the ways in which an endpoint does not answer. What holds the connection ends with the
+// context, or when the client has gone.
+var silences = []struct {
+	name, scheme string
+	serve        func(context.Context, net.Conn)
+}{
+	{"says nothing", "http", func(_ context.Context, conn net.Conn) { io.Copy(io.Discard, conn) }},
+	// A transport goes on with the handshake when the request has been given up.
+	{"never ends the TLS handshake", "https", func(ctx context.Context, _ net.Conn) { <-ctx.Done() }},
+	{"never reads", "http", func(ctx context.Context, _ net.Conn) { <-ctx.Done() }},
+	{"answers by half", "http", func(_ context.Context, conn net.Conn) {
+		if r, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
+			io.Copy(io.Discard, r.Body)
+			io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.0\r\nContent-Length: 1000\r\n\r\n{\"Item\": {")
+			io.Copy(io.Discard, conn)
+		}
+	}},
+}
+
+// An endpoint that accepts connections and does not answer is given up on within Config.Timeout, by
 // clients with and without timeouts of their own.
 func TestSilentEndpointIsGivenUpOn(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	defer listener.Close()
-	wg.Go(func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			wg.Go(func() { io.Copy(io.Discard, conn); conn.Close() })
-		}
-	})
-	endpoint := "http://" + listener.Addr().String()
-	cfg := aws.Config{
-		Region:       "us-east-1",
-		BaseEndpoint: &endpoint,
-		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
-		}),
-	}
-	transport := &http.Transport{}
-	defer transport.CloseIdleConnections()
-	without := cfg
-	without.HTTPClient = &http.Client{Transport: transport}
-
 	const timeout = 50 * time.Millisecond
-	for _, client := range []struct {
-		name   string
-		client *dynamodb.Client
-	}{
-		{"NewClient", dynamostore.NewClient(cfg)},
-		{"without timeouts", dynamodb.NewFromConfig(without)},
-	} {
-		for _, mode := range modes {
-			t.Run(client.name+", "+mode.name, func(t *testing.T) {
-				store, err := dynamostore.New(client.client, dynamostore.Config{Timeout: timeout, Concurrency: mode.mode}, keyA)
-				if err != nil {
-					t.Fatal(err)
+	for _, silence := range silences {
+		t.Run(silence.name, func(t *testing.T) {
+			ctx, stop := context.WithCancel(t.Context())
+			listener, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var wg sync.WaitGroup
+			defer wg.Wait()
+			defer listener.Close()
+			defer stop()
+			wg.Go(func() {
+				for {
+					conn, err := listener.Accept()
+					if err != nil {
+						return
+					}
+					wg.Go(func() { silence.serve(ctx, conn); conn.Close() })
 				}
-				ctx, end := context.WithCancel(t.Context())
-				defer end()
-				timed := func(what string, f func() error) {
-					t.Helper()
-					begin := time.Now()
-					is(t, f(), context.DeadlineExceeded)
-					if took := time.Since(begin); took > timeout+slack {
-						t.Errorf("%s took %v, with a Timeout of %v", what, took, timeout)
+			})
+			// A small buffer, or what is never read is written all the same.
+			dial := func(t *http.Transport) {
+				t.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+					conn, err := new(net.Dialer).DialContext(ctx, network, address)
+					if err == nil {
+						conn.(*net.TCPConn).SetWriteBuffer(1)
+					}
+					return conn, err
+				}
+			}
+			endpoint := silence.scheme + "://" + listener.Addr().String()
+			cfg := aws.Config{
+				Region:       "us-east-1",
+				BaseEndpoint: &endpoint,
+				Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+					return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
+				}),
+				HTTPClient: awshttp.NewBuildableClient().WithTransportOptions(dial),
+			}
+			transport := &http.Transport{}
+			dial(transport)
+			defer transport.CloseIdleConnections()
+			without := cfg
+			without.HTTPClient = &http.Client{Transport: transport}
+			for _, client := range []struct {
+				name   string
+				client *dynamodb.Client
+			}{
+				{"NewClient", dynamostore.NewClient(cfg)},
+				{"the SDK's", dynamodb.NewFromConfig(cfg)},
+				{"without timeouts", dynamodb.NewFromConfig(without)},
+			} {
+				for _, mode := range modes {
+					t.Run(client.name+", "+mode.name, func(t *testing.T) {
+						store, err := dynamostore.New(client.client, dynamostore.Config{Timeout: timeout, Concurrency: mode.mode, NoCompression: true}, keyA)
+						if err != nil {
+							t.Fatal(err)
+						}
+						ctx, end := context.WithCancel(t.Context())
+						defer end()
+						timed := func(what string, f func() error) {
+							t.Helper()
+							begin := time.Now()
+							is(t, f(), context.DeadlineExceeded)
+							if took := time.Since(begin); took > timeout+slack {
+								t.Errorf("%s took %v, with a Timeout of %v", what, took, timeout)
+							}
+						}
+						r := httptest.NewRequestWithContext(ctx, "GET", "/", nil)
+						r.AddCookie(&http.Cookie{Name: cookieName, Value: signed(t, "somebody", keyA)})
+						w := httptest.NewRecorder()
+						timed("load", func() error { _, err := store.Get(r, cookieName); return err })
+						session, _ := store.Get(r, cookieName)
+						is(t, session.Save(r, w), dynamostore.ErrNotLoaded)
+						session.Options.MaxAge = -1
+						timed("delete", func() error { return session.Save(r, w) })
+						r = httptest.NewRequestWithContext(ctx, "GET", "/", nil)
+						session, _ = store.Get(r, cookieName)
+						session.Values["k"] = strings.Repeat("v", 200<<10)
+						timed("create", func() error { return session.Save(r, w) })
+					})
+					if silence.name != silences[0].name {
+						break // the modes differ in what they send, not in how
 					}
 				}
-				r := httptest.NewRequestWithContext(ctx, "GET", "/", nil)
-				r.AddCookie(&http.Cookie{Name: cookieName, Value: signed(t, "somebody", keyA)})
-				w := httptest.NewRecorder()
-				timed("load", func() error { _, err := store.Get(r, cookieName); return err })
-				session, _ := store.Get(r, cookieName)
-				is(t, session.Save(r, w), dynamostore.ErrNotLoaded)
-				session.Options.MaxAge = -1
-				timed("delete", func() error { return session.Save(r, w) })
-				r = httptest.NewRequestWithContext(ctx, "GET", "/", nil)
-				session, _ = store.Get(r, cookieName)
-				timed("create", func() error { return session.Save(r, w) })
-			})
-		}
+			}
+		})
 	}
 }

@@ -32,6 +32,7 @@ const (
 	codeRefused  = "ConditionalCheckFailedException"
 	codeConflict = "TransactionConflictException"
 	codeCanceled = "TransactionCanceledException"
+	codeLate     = "ResponseTimeout" // of a DAX client, for a context's deadline
 )
 
 // refusal reports whether a write's condition did not hold, and returns the item that did not
@@ -46,8 +47,11 @@ func refusal(err error) (map[string]types.AttributeValue, bool) {
 
 // Clean returns err without what could be a part of somebody's session: exceptions that carry
 // the item, and parse errors that quote what they could not parse. Anything else is returned as
-// it is.
+// it is, but that a DAX client's word for a deadline that has passed matches the context's.
 func Clean(err error) error {
+	if errorCode(err) == codeLate && !errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%w: %w", context.DeadlineExceeded, err)
+	}
 	if code := errorCode(err); code == codeRefused || code == codeCanceled {
 		var canceled *types.TransactionCanceledException
 		if errors.As(err, &canceled) {
