@@ -104,6 +104,8 @@ func (s *Store) awaitTable(ctx context.Context, client tableMaker) error {
 		out, err := client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &s.cfg.Table})
 		var missing *types.ResourceNotFoundException // a moment after CreateTable, at times
 		switch {
+		case err == nil && out.Table == nil:
+			return errors.New("the answer describes no table: is the endpoint DynamoDB?")
 		case err == nil && out.Table.TableStatus == types.TableStatusActive:
 			return nil
 		case err != nil && !errors.As(err, &missing):
