@@ -68,7 +68,8 @@ func (s *Store) MaxAge(age int) {
 }
 
 // MaxLength sets the most bytes that a session may take as the codec writes it; beyond, Save
-// returns [ErrTooLarge]. 0, or less, sets the default, 4 MiB. Whatever is set, an item takes at most 400 KB.
+// returns [ErrTooLarge], and Get, of what lies in the table, [ErrUndecodable]. 0, or less, sets the
+// default, 4 MiB. Whatever is set, an item takes at most 400 KB.
 func (s *Store) MaxLength(l int) {
 	if l <= 0 {
 		l = defaultMaxLength
@@ -236,7 +237,7 @@ func (s *Store) decode(key string, item *record.Item) (*found, error) {
 	}
 	f := &found{item: item.Bare(), rewrite: !item.Ours()}
 	if item.Codec == "" {
-		ways, err := s.envelope.Foreign(item.Data, item.Text)
+		ways, err := s.envelope.Foreign(item.Data, item.Text, s.maxLength)
 		if err != nil {
 			return nil, s.undecodable(err.Error())
 		}
