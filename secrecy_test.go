@@ -342,7 +342,9 @@ func TestDataIsBoundToTheItemsKey(t *testing.T) {
 		{"another prefix", dynamostore.Config{KeyPrefix: "admin/"}, dynamostore.Config{KeyPrefix: "shop/"},
 			func(item dynamotest.Item, id string) { item["id"] = dynamotest.S("shop/" + id) }},
 		{"hashed", dynamostore.Config{}, dynamostore.Config{HashIDs: true},
-			func(item dynamotest.Item, id string) { item["id"] = dynamotest.S(fmt.Sprintf("%x", sha256.Sum256([]byte(id)))) }},
+			func(item dynamotest.Item, id string) {
+				item["id"] = dynamotest.S(fmt.Sprintf("%x", sha256.Sum256([]byte(id))))
+			}},
 	} {
 		for _, form := range dataTypes {
 			t.Run(form.name+", "+test.name, func(t *testing.T) {
