@@ -702,7 +702,8 @@ func TestCompression(t *testing.T) {
 				{"below 1 KiB", words[:800], dynamostore.Config{}, false},
 				{"small", "v", dynamostore.Config{}, false},
 				{"noise", []byte(noise(5000)), dynamostore.Config{}, false},
-				{"fewer bytes, but no unit", []any{[]byte(noise(3200)), words[:300]}, dynamostore.Config{}, false},
+				// But in JSON, where the noise is in base64: unless it comes to that again, a unit is saved.
+				{"fewer bytes, but no unit", []any{words[:300], []byte(noise(3200))}, dynamostore.Config{}, codec.Name() == "json" && form.dataType == dynamostore.Binary},
 				{"turned off", words, dynamostore.Config{NoCompression: true}, false},
 			} {
 				t.Run(codec.Name()+", "+form.name+", "+test.name, func(t *testing.T) {
