@@ -315,7 +315,8 @@ func (s *Store) undecodable(reason string) error {
 // Save is not given up when the request's context is cancelled, since a browser that goes away does not
 // undo what it asked for; the context's deadline and Config.Timeout hold.
 //
-// The error is one of [ErrGone], [ErrConflict], [ErrNotLoaded] and [ErrTooLarge], the codec's, or
+// The error is one of [ErrGone], [ErrConflict], [ErrNotLoaded], [ErrLockLost] and [ErrTooLarge], or
+// [ErrUndecodable] where another request wrote meanwhile what cannot be merged into, the codec's, or
 // DynamoDB's. No cookie is set then, except that a logout always takes the browser's away.
 func (s *Store) Save(r *http.Request, w http.ResponseWriter, session *sessions.Session) error {
 	return s.save(r, w, session, false)
