@@ -615,6 +615,8 @@ func TestConfigErrorsGiveNothingAway(t *testing.T) {
 		for _, cfg := range []dynamostore.Config{
 			{},
 			{Table: "?", KeyAttribute: "codec", SortKeyAttribute: "x", DataAttribute: "moved", DataType: 9, ExpiresAttribute: "user"},
+			{KeyPrefix: "\xff", KeyAttribute: strings.Repeat("x", 300), DataAttribute: "y", ExpiresAttribute: "y", SortKeyValue: "z"},
+			{SortKeyAttribute: "z", SortKeyValue: strings.Repeat("z", 2000)},
 			{Codec: unnamed{}, ReadCodecs: []dynamostore.Codec{nil, unnamed{name: "a+b"}, dynamostore.JSONCodec{Types: []any{nil, marshaler{secretValue}, marshaler{secretValue}}}}},
 			{ReadPlaintext: true, Concurrency: 9, Lock: dynamostore.LockConfig{Wait: -1, MinRetry: 2, MaxRetry: 1}, Lifetime: -1, MaxLifetime: -1, Timeout: -1, UserIndex: "?"},
 		} {

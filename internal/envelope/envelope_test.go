@@ -231,6 +231,21 @@ func TestSealsDiffer(t *testing.T) {
 	}
 }
 
+// Each session is sealed under a key of its own: one nonce in two sessions tells nothing of them.
+func TestEachSessionHasAKeyOfItsOwn(t *testing.T) {
+	nonce, plain := make([]byte, nonceSize), []byte("the same in both")
+	seals := make(map[string]string)
+	for _, master := range [][]byte{keyA, keyB} {
+		for _, key := range []string{"", "a", "b"} {
+			sealed := string(aead(master, key).Seal(nil, nonce, plain, nil))
+			if other, ok := seals[sealed]; ok {
+				t.Errorf("session %q is sealed as %q", key, other)
+			}
+			seals[sealed] = key
+		}
+	}
+}
+
 func TestForeignTextMayBeBase64(t *testing.T) {
 	for _, test := range []struct {
 		name, stored string
