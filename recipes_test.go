@@ -97,15 +97,13 @@ func (r *rollout) visits(v *visitor, instance int, when string) {
 	v.has["n"] = r.n
 }
 
-// everyoneVisits has all visitors go round all instances, in either direction, so that each reads what each wrote.
+// everyoneVisits has all visitors go round all instances and back to the first, so that each reads what another
+// wrote.
 func (r *rollout) everyoneVisits(when string) {
 	r.Helper()
 	for _, v := range r.visitors {
-		for i := range instances {
-			r.visits(v, i, when)
-		}
-		for i := range instances {
-			r.visits(v, instances-1-i, when)
+		for i := range instances + 1 {
+			r.visits(v, i%instances, when)
 		}
 	}
 }
@@ -286,29 +284,25 @@ func TestRecipeCodec(t *testing.T) {
 	for _, test := range []struct {
 		name     string
 		from, to dynamostore.Codec
+		keys     [][]byte
+		suffix   string
 	}{
-		{"gob to JSON", gob, json},
-		{"JSON to gob", json, gob},
+		{"gob to JSON", gob, json, nil, "+zstd"},
+		{"JSON to gob, encrypted", json, gob, [][]byte{itemKeyA}, "+zstd+aes256gcm"},
 	} {
-		for _, keys := range [][][]byte{nil, {itemKeyA}} {
-			t.Run(fmt.Sprintf("%s, %d encryption keys", test.name, len(keys)), func(t *testing.T) {
-				in := func(codec dynamostore.Codec, further ...dynamostore.Codec) setting {
-					return setting{cfg: dynamostore.Config{Codec: codec, ReadCodecs: further, EncryptionKeys: keys}}
-				}
-				suffix := "+zstd"
-				if keys != nil {
-					suffix += "+aes256gcm"
-				}
-				r := newRollout(t, in(test.from))
-				r.allAre(test.from.Name() + suffix)
-				r.stage("read", in(test.from, test.to))
-				r.allAre(test.from.Name() + suffix)
-				r.stage("written", in(test.to, test.from))
-				r.everyoneSaves()
-				r.allAre(test.to.Name() + suffix)
-				r.stage("the old one dropped", in(test.to))
-			})
-		}
+		t.Run(test.name, func(t *testing.T) {
+			in := func(codec dynamostore.Codec, further ...dynamostore.Codec) setting {
+				return setting{cfg: dynamostore.Config{Codec: codec, ReadCodecs: further, EncryptionKeys: test.keys}}
+			}
+			r := newRollout(t, in(test.from))
+			r.allAre(test.from.Name() + test.suffix)
+			r.stage("read", in(test.from, test.to))
+			r.allAre(test.from.Name() + test.suffix)
+			r.stage("written", in(test.to, test.from))
+			r.everyoneSaves()
+			r.allAre(test.to.Name() + test.suffix)
+			r.stage("the old one dropped", in(test.to))
+		})
 	}
 }
 
@@ -374,7 +368,6 @@ func TestRecipeCookieKeys(t *testing.T) {
 		old, new [][]byte
 	}{
 		{"signed", [][]byte{keyA, nil}, [][]byte{keyB, nil}},
-		{"signed and encrypted", [][]byte{keyA, keyA[:16]}, [][]byte{keyB, keyB[:32]}},
 		{"encrypted from now on", [][]byte{keyA, nil}, [][]byte{keyB, keyB[:24]}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
