@@ -455,9 +455,7 @@ func TestReadPlaintext(t *testing.T) {
 						t.Errorf("values = %v without ReadPlaintext, want %v", got, values)
 					}
 					a.backend.Put(t, before)
-					if mode.mode != dynamostore.Lock {
-						a.unreadable(b, before, "not encrypted")
-					}
+					a.unreadable(b, before, "not encrypted")
 				})
 			}
 		}
