@@ -2,7 +2,7 @@ FUZZTIME ?= 10s
 SOAK ?= 1m
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-dynamodb-local e2e screenshots lint faults soak fuzz connections rename
+.PHONY: help run test test-dynamodb-local e2e screenshots lint faults sizes soak fuzz connections rename
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ lint: ## check format, code and dependencies
 
 faults: ## print what becomes of each request under each fault
 	@go test -count=1 -run '^TestFaults' -faults-table
+
+sizes: ## print what sessions take in the table, and what writing them costs
+	@go test -count=1 -run '^TestSizes$$' . -sizes-table
 
 soak: ## have many browsers use sessions behind random faults for SOAK (1m)
 	go test -race -count=1 -timeout 2h -run '^TestSoak$$' -v . -soak $(SOAK)

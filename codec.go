@@ -19,7 +19,8 @@ import (
 // session changed, and must not keep data, nor Encode what it returned.
 //
 // The data that Decode gets comes from the table, so it must refuse what Encode does not write. Its
-// errors are not shown to anyone, since they may quote what they could not parse.
+// errors are not shown to anyone, since they may quote what they could not parse. Those of Encode are
+// returned by Save, so they should name keys and types, and no values.
 type Codec interface {
 	// Name stands in the item's codec attribute and tells what Decode reads the item. It is not
 	// empty and holds no "+".
@@ -59,7 +60,7 @@ func (GobCodec) Encode(values map[any]any) ([]byte, error) {
 		}
 	}
 	if errs == nil {
-		return nil, err
+		return nil, withoutValue(err)
 	}
 	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return nil, errors.Join(errs...)
@@ -74,7 +75,17 @@ func gobError(k, v any) error {
 	if _, name, ok := strings.Cut(err.Error(), "type not registered for interface: "); ok {
 		return fmt.Errorf("under %s: gob does not know the type %s: call gob.Register(%s{}) before the first request: %w", keyName(k), name, name, err)
 	}
-	return fmt.Errorf("under %s, type %T: %w", keyName(k), v, err)
+	return fmt.Errorf("under %s, type %T: %w", keyName(k), v, withoutValue(err))
+}
+
+// withoutValue returns gob's own errors, which name types. That of a type that encodes itself may quote the value.
+func withoutValue(err error) error {
+	for _, own := range []string{"gob: ", "gob NewTypeObject ", "can't represent recursive pointer type "} {
+		if strings.HasPrefix(err.Error(), own) {
+			return err
+		}
+	}
+	return errors.New("its method GobEncode, MarshalBinary or MarshalText failed")
 }
 
 // keyName returns how an error speaks of a key of a session's values. Keys are the program's

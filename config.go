@@ -70,7 +70,9 @@ type Config struct {
 	//
 	// To change the key, first append the new one on all instances, then move it to the front. Sessions
 	// are encrypted anew at their next Save, changed or not, so the old key can be dropped when the
-	// longest-lived of those not used since has ended. Default: none, not encrypted by this package.
+	// longest-lived of those not saved since has ended. An instance without a session's key does not read it
+	// (ErrUndecodable), so to begin to encrypt, all are switched in one go. Default: none, not encrypted by
+	// this package.
 	EncryptionKeys [][]byte
 	// ReadPlaintext accepts, with EncryptionKeys, items that are not encrypted as well: while a
 	// table whose sessions live on is being migrated, and no longer, since who can write to the

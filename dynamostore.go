@@ -99,7 +99,8 @@ func (s *Store) MaxAge(age int) {
 }
 
 // MaxLength sets the most bytes that a session may take as the codec writes it; beyond, Save
-// returns [ErrTooLarge]. 0, or less, sets the default, 4 MiB. Whatever is set, an item takes at most 400 KB.
+// returns [ErrTooLarge], and Get, of what lies in the table, [ErrUndecodable]. 0, or less, sets the
+// default, 4 MiB. Whatever is set, an item takes at most 400 KB.
 func (s *Store) MaxLength(l int) {
 	if l <= 0 {
 		l = defaultMaxLength
@@ -277,7 +278,7 @@ func (s *Store) decode(key string, item *record.Item) (*found, error) {
 	}
 	f := &found{item: item.Bare(), rewrite: !item.Ours()}
 	if item.Codec == "" {
-		ways, err := s.envelope.Foreign(item.Data, item.Text)
+		ways, err := s.envelope.Foreign(item.Data, item.Text, s.maxLength)
 		if err != nil {
 			return nil, s.undecodable(err.Error())
 		}
@@ -355,7 +356,8 @@ func (s *Store) undecodable(reason string) error {
 // Save is not given up when the request's context is cancelled, since a browser that goes away does not
 // undo what it asked for; the context's deadline and Config.Timeout hold.
 //
-// The error is one of [ErrGone], [ErrConflict], [ErrNotLoaded], [ErrLockLost] and [ErrTooLarge], the codec's, or
+// The error is one of [ErrGone], [ErrConflict], [ErrNotLoaded], [ErrLockLost] and [ErrTooLarge], or
+// [ErrUndecodable] where another request wrote meanwhile what cannot be merged into, the codec's, or
 // DynamoDB's. No cookie is set then, except that a logout always takes the browser's away.
 func (s *Store) Save(r *http.Request, w http.ResponseWriter, session *sessions.Session) error {
 	return s.save(r, w, session, false)

@@ -39,6 +39,7 @@ var (
 	ErrTooLarge = record.ErrTooLarge
 
 	// ErrUndecodable: the session's item is not one that this Store's configuration can read. The
-	// item is left as it is; a Save starts a new session.
+	// item is left as it is; a Save starts a new session. From Save, with Concurrency: Merge: another request
+	// has written such an item since this one loaded the session. Nothing was written.
 	ErrUndecodable = errors.New("the session's item cannot be decoded")
 )

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 
 	"example.com/dynamostore"
 	"example.com/dynamostore/internal/dynamotest"
+	"example.com/dynamostore/internal/envelope"
 )
 
 // gobOf is what gorilla's stores, and others, write.
@@ -409,19 +411,39 @@ func (rawCodec) Decode(data []byte) (map[any]any, error) {
 	return map[any]any{"raw": string(data)}, nil
 }
 
-// FuzzItem loads and saves whatever may lie in the table.
+// FuzzItem loads and saves whatever may lie in the table, by Stores that read plaintext, or what is encrypted, or
+// both. Nothing but what was sealed for the item opens where all is encrypted.
 func FuzzItem(f *testing.F) {
+	sealed := []map[any]any{{"user": "ann"}, {"user": strings.Repeat("ann ", 1000)}}
+	for _, values := range sealed {
+		for _, text := range []bool{false, true} {
+			tag, data := envelope.New(envelope.Config{Codec: "gob", Text: text, Compress: true, Keys: [][]byte{itemKeyA}}).Seal("theID", gobOf(f, values), 0)
+			f.Add(data, tag, "v", "", "1900000000", "1900000000", "", byte(0))
+			f.Add(data, tag, "v", "", "1900000000", "1900000000", "", byte(1))
+		}
+		tag, data := envelope.New(envelope.Config{Codec: "gob", Compress: true}).Seal("theID", gobOf(f, values), 0)
+		f.Add(data, tag, "v", "", "1900000000", "1900000000", "", byte(0))
+	}
 	data := gobOf(f, map[any]any{"user": "ann"})
 	f.Add(data, "gob", "v", "1", "1900000000", "1900000000", "60", byte(0))
 	f.Add([]byte(`{"user":"ann"}`), "json", "v", "", "1e30", "-1", "x", byte(1))
 	f.Add([]byte("c2VjcmV0"), "gob+base64", "", "", "", "", "", byte(2))
 	f.Add(data, "", "", "", "1900000000", "", "", byte(0xff))
 	client := &dynamotest.Fixed{}
-	store, err := dynamostore.New(client, dynamostore.Config{
-		ReadCodecs: []dynamostore.Codec{dynamostore.JSONCodec{}}, MaxLifetime: 1 << 40,
-	}, keyA)
-	if err != nil {
-		f.Fatal(err)
+	var stores []*dynamostore.Store
+	configs := []dynamostore.Config{
+		{},
+		{EncryptionKeys: [][]byte{itemKeyB, itemKeyA}},
+		{EncryptionKeys: [][]byte{itemKeyA}, ReadPlaintext: true, DataType: dynamostore.String},
+	}
+	for _, cfg := range configs {
+		cfg.ReadCodecs, cfg.MaxLifetime = []dynamostore.Codec{dynamostore.JSONCodec{}}, 1<<40
+		store, err := dynamostore.New(client, cfg, keyA)
+		if err != nil {
+			f.Fatal(err)
+		}
+		store.MaxLength(1 << 16) // or bombs take their time
+		stores = append(stores, store)
 	}
 	cookie := signed(f, "theID", keyA)
 	f.Fuzz(func(t *testing.T, data []byte, codec, version, prior, expires, created, maxAge string, kinds byte) {
@@ -447,20 +469,29 @@ func FuzzItem(f *testing.F) {
 		set("created", created, true)
 		set("max_age", maxAge, true)
 		set("moved", maxAge, true)
+		set("user", prior, false)
+		set("lock", version, false)
+		set("lock_until", expires, true)
 		client.Item = item
-		r := httptest.NewRequest("GET", "/", nil)
-		r.AddCookie(&http.Cookie{Name: cookieName, Value: cookie})
-		session, err := store.Get(r, cookieName)
-		if session == nil || session.Values == nil || session.IsNew != (session.ID == "") {
-			t.Fatalf("Get = %+v, %v", session, err)
-		}
-		if err != nil && !errors.Is(err, dynamostore.ErrUndecodable) {
-			t.Errorf("Get's error = %v, want ErrUndecodable", err)
-		}
-		session.Values["k"] = "v"
-		if err := store.Save(r, httptest.NewRecorder(), session); err != nil && !errors.Is(err, dynamostore.ErrGone) && !errors.Is(err, dynamostore.ErrTooLarge) &&
-			!strings.Contains(err.Error(), "encode the session") && !strings.Contains(err.Error(), "gob") {
-			t.Errorf("Save's error = %v", err)
+		for i, store := range stores {
+			r := httptest.NewRequest("GET", "/", nil)
+			r.AddCookie(&http.Cookie{Name: cookieName, Value: cookie})
+			session, err := store.Get(r, cookieName)
+			if session == nil || session.Values == nil || session.IsNew != (session.ID == "") {
+				t.Fatalf("Get = %+v, %v", session, err)
+			}
+			if err != nil && !errors.Is(err, dynamostore.ErrUndecodable) {
+				t.Errorf("Get's error = %v, want ErrUndecodable", err)
+			}
+			onlyEncrypted := len(configs[i].EncryptionKeys) > 0 && !configs[i].ReadPlaintext
+			if onlyEncrypted && !session.IsNew && !slices.ContainsFunc(sealed, func(values map[any]any) bool { return reflect.DeepEqual(values, session.Values) }) {
+				t.Errorf("what nobody sealed opens: %v", session.Values)
+			}
+			session.Values["k"] = "v"
+			if err := store.Save(r, httptest.NewRecorder(), session); err != nil && !errors.Is(err, dynamostore.ErrGone) && !errors.Is(err, dynamostore.ErrTooLarge) &&
+				!strings.Contains(err.Error(), "encode the session") && !strings.Contains(err.Error(), "gob") {
+				t.Errorf("Save's error = %v", err)
+			}
 		}
 	})
 }

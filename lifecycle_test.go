@@ -228,46 +228,70 @@ func TestRegenerateInOtherModesOnConflict(t *testing.T) {
 }
 
 func TestRegenerateElsewhere(t *testing.T) {
-	t.Run("a new session", func(t *testing.T) {
-		a := newApp(t)
-		b := a.browser()
-		if cookies, err := b.login(); err != nil || len(cookies) != 1 {
-			t.Errorf("login = %v, with cookies %v", err, cookies)
-		}
-		a.sent("PutItem")
-		if got := b.values()["user"]; got != "ann" {
-			t.Errorf("user = %v", got)
-		}
-	})
-	t.Run("after a failed read", func(t *testing.T) {
-		a := newApp(t)
-		b := a.browser()
-		b.set("cart", "tea")
-		a.backend.Inject("GetItem", dynamotest.Times(3, dynamotest.InternalError)...)
-		cookies := b.visit(func(w http.ResponseWriter, r *http.Request) {
-			session, _ := a.store.Get(r, cookieName)
-			is(t, a.store.Regenerate(r, w, session), dynamostore.ErrNotLoaded)
-		})
-		if len(cookies) != 0 {
-			t.Errorf("cookies = %v", cookies)
-		}
-	})
-	t.Run("after a logout elsewhere", func(t *testing.T) {
-		for _, mode := range modes {
-			a := newApp(t, func(c *dynamostore.Config) { c.Concurrency = mode.mode })
-			b := a.browser()
-			b.set("cart", "tea")
-			cookies := b.visit(func(w http.ResponseWriter, r *http.Request) {
-				session, _ := a.store.Get(r, cookieName)
-				a.backend.Delete(t, dynamotest.Item{"id": a.item()["id"]})
-				is(t, a.store.Regenerate(r, w, session), dynamostore.ErrGone)
+	for _, mode := range modes {
+		for _, way := range both {
+			t.Run("after a failed read, "+mode.name+", "+way.name, func(t *testing.T) {
+				a := newApp(t, func(c *dynamostore.Config) { c.Concurrency = mode.mode })
+				b := a.browser()
+				b.set("cart", "tea")
+				before := a.item()
+				for _, op := range []string{"GetItem", "UpdateItem"} {
+					a.backend.Inject(op, dynamotest.Times(3, dynamotest.InternalError)...)
+				}
+				cookies := b.visit(func(w http.ResponseWriter, r *http.Request) {
+					session, err := a.store.Get(r, cookieName)
+					if err == nil {
+						t.Error("Get returned no error")
+					}
+					a.backend.Heal()
+					a.backend.Counts()
+					is(t, way.rotate(a.store, r, w, session), dynamostore.ErrNotLoaded)
+				})
+				if len(cookies) != 0 {
+					t.Errorf("cookies = %v", cookies)
+				}
+				if counts := a.backend.Counts(); counts["PutItem"]+counts["TransactWriteItems"] != 0 {
+					t.Errorf("DynamoDB was sent %v", counts)
+				}
+				if after := a.item(); !reflect.DeepEqual(after, before) {
+					t.Errorf("item = %v, want it as it was: %v", after, before)
+				}
 			})
-			if len(cookies) != 0 {
-				t.Errorf("cookies = %v", cookies)
-			}
-			a.empty()
+			t.Run("after a logout elsewhere, "+mode.name+", "+way.name, func(t *testing.T) {
+				a := newApp(t, func(c *dynamostore.Config) { c.Concurrency = mode.mode })
+				b := a.browser()
+				b.set("cart", "tea")
+				cookies := b.visit(func(w http.ResponseWriter, r *http.Request) {
+					session, _ := a.store.Get(r, cookieName)
+					a.backend.Delete(t, dynamotest.Item{"id": a.item()["id"]})
+					is(t, way.rotate(a.store, r, w, session), dynamostore.ErrGone)
+				})
+				if len(cookies) != 0 {
+					t.Errorf("cookies = %v", cookies)
+				}
+				a.empty()
+			})
+			t.Run("a new session, "+mode.name+", "+way.name, func(t *testing.T) {
+				a := newApp(t, func(c *dynamostore.Config) { c.Concurrency = mode.mode })
+				b := a.browser()
+				cookies := b.visit(func(w http.ResponseWriter, r *http.Request) {
+					session, _ := a.store.Get(r, cookieName)
+					session.Values["user"] = "ann"
+					if err := way.rotate(a.store, r, w, session); err != nil {
+						t.Errorf("rotate: %v", err)
+					}
+				})
+				a.sent("PutItem")
+				if len(cookies) != 1 {
+					t.Errorf("cookies = %v", cookies)
+				}
+				a.item() // no tombstone beside it
+				if got := b.values()["user"]; got != "ann" {
+					t.Errorf("user = %v", got)
+				}
+			})
 		}
-	})
+	}
 	t.Run("with a negative MaxAge", func(t *testing.T) {
 		a := newApp(t)
 		b := a.browser()
@@ -336,6 +360,117 @@ func TestRegenerateElsewhere(t *testing.T) {
 			t.Errorf("login = %v, want an error that names what the client lacks", err)
 		}
 	})
+}
+
+// Wherever a session lies, and whatever its life is, a rotation keeps to it.
+func TestRegenerateKeepsToTheConfig(t *testing.T) {
+	const day = 24 * 60 * 60
+	for _, test := range []struct {
+		name string
+		cfg  dynamostore.Config
+	}{
+		{"prefix", dynamostore.Config{KeyPrefix: "shop/"}},
+		{"composite key", dynamostore.Config{SortKeyAttribute: "sk", SortKeyValue: "SESSION"}},
+		{"hashed IDs", dynamostore.Config{HashIDs: true, KeyPrefix: "shop/"}},
+		{"names that DynamoDB reserves", dynamostore.Config{DataAttribute: "values", ExpiresAttribute: "ttl", SortKeyAttribute: "range", SortKeyValue: "x"}},
+		{"text", dynamostore.Config{DataType: dynamostore.String, Codec: dynamostore.JSONCodec{}}},
+	} {
+		for _, mode := range modes {
+			t.Run(test.name+", "+mode.name, func(t *testing.T) {
+				a := newApp(t, func(c *dynamostore.Config) { *c = test.cfg; c.Concurrency = mode.mode })
+				b := a.browser()
+				if _, err := b.with(func(s *sessions.Session) { s.Values["cart"] = "tea"; s.Options.MaxAge = 90 * day }); err != nil {
+					t.Fatal(err)
+				}
+				expires := cmpOr(test.cfg.ExpiresAttribute, "expires")
+				for i, maxAge := range []int{90 * day, 0} { // as remembered, then changed along with the rotation
+					late := b.tab()
+					cookies := b.visit(func(w http.ResponseWriter, r *http.Request) {
+						session, err := a.store.Get(r, cookieName)
+						if err != nil || session.Options.MaxAge != 90*day {
+							t.Errorf("Get = %+v, %v", session, err)
+						}
+						session.Options.MaxAge = maxAge
+						session.Values["n"] = i
+						if err := a.store.Regenerate(r, w, session); err != nil {
+							t.Errorf("Regenerate: %v", err)
+						}
+					})
+					if len(cookies) != 1 || cookies[0].MaxAge != maxAge {
+						t.Errorf("cookies = %v, want one with Max-Age %d", cookies, maxAge)
+					}
+					live, tombstones := a.live()
+					if len(live) != 1 || len(tombstones) != i+1 {
+						t.Fatalf("%d sessions and %d tombstones, want 1 and %d", len(live), len(tombstones), i+1)
+					}
+					if got := numberOf(t, live[0], "max_age"); got != int64(maxAge) {
+						t.Errorf("max_age = %d, want %d", got, maxAge)
+					}
+					end := time.Now().Add(90 * 24 * time.Hour)
+					if maxAge == 0 {
+						end = time.Now().Add(24 * time.Hour)
+					}
+					about(t, "expires", numberOf(t, live[0], expires), end)
+					if live[0]["lock"] != nil {
+						t.Error("the new item is locked")
+					}
+					for _, item := range a.backend.Items(t) {
+						if key := render(item["id"]); !strings.HasPrefix(key, "S:"+test.cfg.KeyPrefix) {
+							t.Errorf("key = %s, without the prefix", key)
+						}
+						if name := test.cfg.SortKeyAttribute; name != "" && render(item[name]) != "S:"+test.cfg.SortKeyValue {
+							t.Errorf("sort key = %s", render(item[name]))
+						}
+					}
+					if session, err := late.load(); err != nil || !session.IsNew {
+						t.Errorf("with the old cookie, Get = %+v, %v", session, err)
+					}
+				}
+				if got, want := b.values(), (map[any]any{"cart": "tea", "n": 1}); !reflect.DeepEqual(got, want) {
+					t.Errorf("values = %v, want %v", got, want)
+				}
+				b.logout()
+				if live, _ := a.live(); len(live) != 0 {
+					t.Errorf("after a logout, there is %v", live)
+				}
+			})
+		}
+	}
+}
+
+// A request that waits for the lock of a session finds, when it has been rotated, a tombstone.
+func TestRequestWaitingForTheLockDuringRotation(t *testing.T) {
+	a := newLockingApp(t)
+	b := a.browser()
+	b.set("cart", "tea")
+	tab := a.another().tab(b)
+	waits := make(chan struct{})
+	var wg sync.WaitGroup
+	b.visit(func(w http.ResponseWriter, r *http.Request) {
+		session, _ := a.store.Get(r, cookieName)
+		a.backend.Inject("UpdateItem", dynamotest.Do(func() { close(waits) }))
+		wg.Go(func() {
+			cookies, err := tab.with(func(s *sessions.Session) {
+				if !s.IsNew || len(s.Values) != 0 {
+					t.Errorf("who waited has %v, want a new session", s.Values)
+				}
+				s.Values["k"] = "v"
+			})
+			is(t, err, dynamostore.ErrGone)
+			if len(cookies) != 0 {
+				t.Errorf("who waited was given the cookie %v", cookies)
+			}
+		})
+		<-waits
+		session.Values["user"] = "ann"
+		if err := a.store.Regenerate(r, w, session); err != nil {
+			t.Errorf("Regenerate: %v", err)
+		}
+	})
+	wg.Wait()
+	if got, want := b.values(), (map[any]any{"cart": "tea", "user": "ann"}); !reflect.DeepEqual(got, want) {
+		t.Errorf("values = %v, want %v", got, want)
+	}
 }
 
 // Two logins of one session at once: one wins, and there is one session.
@@ -416,7 +551,13 @@ func TestRotationFaults(t *testing.T) {
 
 // The idle timeout moves, the absolute one does not, also across rotations.
 func TestMaxLifetimeAcrossRotations(t *testing.T) {
-	a := newApp(t, func(c *dynamostore.Config) { c.MaxLifetime = 2 * time.Hour })
+	for _, mode := range modes {
+		t.Run(mode.name, func(t *testing.T) { testMaxLifetimeAcrossRotations(t, mode.mode) })
+	}
+}
+
+func testMaxLifetimeAcrossRotations(t *testing.T, mode dynamostore.Concurrency) {
+	a := newApp(t, func(c *dynamostore.Config) { c.MaxLifetime, c.Concurrency = 2*time.Hour, mode })
 	b := a.browser()
 	b.set("cart", "tea")
 	created := time.Now().Add(-90 * time.Minute)
@@ -585,7 +726,13 @@ func cmpOr(a, b string) string {
 
 // Logging in, out and as somebody else moves the session in the index.
 func TestSessionFollowsItsUser(t *testing.T) {
-	a := newUsersApp(t)
+	for _, mode := range modes {
+		t.Run(mode.name, func(t *testing.T) { testSessionFollowsItsUser(t, mode.mode) })
+	}
+}
+
+func testSessionFollowsItsUser(t *testing.T, mode dynamostore.Concurrency) {
+	a := newUsersApp(t, func(c *dynamostore.Config) { c.Concurrency = mode })
 	b := a.browser()
 	count := func(user string) int { return len(listed(t, a.store.UserSessions(t.Context(), user))) }
 	for _, test := range []struct {
@@ -613,6 +760,10 @@ func TestSessionFollowsItsUser(t *testing.T) {
 	if count("ann") != 1 {
 		t.Error("a rotated session is not in the index, or twice")
 	}
+	b.logout()
+	if count("ann") != 0 {
+		t.Error("a session that ended is in the index")
+	}
 }
 
 func TestWhatIsNoUser(t *testing.T) {
@@ -637,28 +788,74 @@ func TestWhatIsNoUser(t *testing.T) {
 				}
 				b.set("cart", "tea") // and once more, on a session that exists
 			}
+			before := a.item()
+			for _, way := range both {
+				b.visit(func(w http.ResponseWriter, r *http.Request) {
+					session, _ := a.store.Get(r, cookieName)
+					session.Values["user"] = test.value
+					if err := way.rotate(a.store, r, w, session); err == nil || !strings.Contains(err.Error(), test.want) {
+						t.Errorf("%s = %v, want the same error", way.name, err)
+					}
+				})
+			}
+			if after := a.item(); !reflect.DeepEqual(after, before) {
+				t.Errorf("item = %v, want it as it was: %v", after, before)
+			}
 		})
 	}
 }
 
-// A request under way cannot bring a destroyed session back, nor can one that changes its user.
+// A request under way cannot bring a destroyed session back, whatever it does to it.
 func TestDestroyedSessionStaysDestroyed(t *testing.T) {
-	for _, change := range []func(*sessions.Session){
-		func(s *sessions.Session) { s.Values["k"] = "v" },
-		func(s *sessions.Session) { s.Values["user"] = "bob" },
-		func(s *sessions.Session) {},
-	} {
-		a := newUsersApp(t, func(c *dynamostore.Config) { c.TouchInterval = -1 })
-		b := a.browser()
-		b.set("user", "ann")
-		_, err := b.with(func(s *sessions.Session) {
-			if n, err := a.store.DestroyUser(t.Context(), "ann"); n != 1 || err != nil {
-				t.Errorf("DestroyUser = %d, %v, want 1", n, err)
+	save := func(s *dynamostore.Store, r *http.Request, w http.ResponseWriter, session *sessions.Session) error {
+		return s.Save(r, w, session)
+	}
+	for _, mode := range modes {
+		for _, test := range []struct {
+			name   string
+			change func(*sessions.Session)
+			save   func(*dynamostore.Store, *http.Request, http.ResponseWriter, *sessions.Session) error
+		}{
+			{"a change", func(s *sessions.Session) { s.Values["k"] = "v" }, save},
+			{"another user", func(s *sessions.Session) { s.Values["user"] = "bob" }, save},
+			{"a touch", func(s *sessions.Session) {}, save},
+			{both[0].name, func(s *sessions.Session) { s.Values["k"] = "v" }, both[0].rotate},
+			{both[1].name, func(s *sessions.Session) { s.Values["k"] = "v" }, both[1].rotate},
+		} {
+			for _, by := range []struct {
+				name    string
+				destroy func(a *app, session *sessions.Session) error
+			}{
+				{"DestroyUser", func(a *app, _ *sessions.Session) error {
+					n, err := a.store.DestroyUser(a.Context(), "ann")
+					if n != 1 {
+						a.Errorf("DestroyUser = %d, want 1", n)
+					}
+					return err
+				}},
+				{"Destroy", func(a *app, session *sessions.Session) error {
+					return a.store.Destroy(a.Context(), a.store.Key(session))
+				}},
+			} {
+				t.Run(mode.name+", "+by.name+", "+test.name, func(t *testing.T) {
+					a := newUsersApp(t, func(c *dynamostore.Config) { c.TouchInterval, c.Concurrency = -1, mode.mode })
+					b := a.browser()
+					b.set("user", "ann")
+					cookies := b.visit(func(w http.ResponseWriter, r *http.Request) {
+						session, _ := a.store.Get(r, cookieName)
+						if err := by.destroy(a, session); err != nil {
+							t.Errorf("%s: %v", by.name, err)
+						}
+						test.change(session)
+						is(t, test.save(a.store, r, w, session), dynamostore.ErrGone)
+					})
+					if len(cookies) != 0 {
+						t.Errorf("cookies = %v", cookies)
+					}
+					a.empty()
+				})
 			}
-			change(s)
-		})
-		is(t, err, dynamostore.ErrGone)
-		a.empty()
+		}
 	}
 }
 
@@ -750,6 +947,106 @@ func TestListingsAreLazyAndPaged(t *testing.T) {
 		if got := len(listed(t, infos)); got != n+1 {
 			t.Errorf("%d sessions of ann, want %d", got, n+1)
 		}
+	}
+}
+
+// smallPages is a client whose queries and scans bring two items at a time.
+type smallPages struct{ *dynamodb.Client }
+
+func (c smallPages) Query(ctx context.Context, in *dynamodb.QueryInput, optFns ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
+	in.Limit = aws.Int32(2)
+	return c.Client.Query(ctx, in, optFns...)
+}
+
+func (c smallPages) Scan(ctx context.Context, in *dynamodb.ScanInput, optFns ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error) {
+	in.Limit = aws.Int32(2)
+	return c.Client.Scan(ctx, in, optFns...)
+}
+
+// Five sessions of one user, in pages of two.
+func TestUsersInPages(t *testing.T) {
+	a := newUsersApp(t)
+	var err error
+	if a.store, err = dynamostore.New(smallPages{a.backend.Client}, a.cfg, keyA); err != nil {
+		t.Fatal(err)
+	}
+	first := a.browser()
+	for i := range 5 {
+		b := first
+		if i > 0 {
+			b = a.browser()
+		}
+		if _, err := b.with(func(s *sessions.Session) { s.Values["user"] = "ann"; s.Options.MaxAge = 1000 - i }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bob := a.browser()
+	bob.set("user", "bob")
+	a.backend.Counts()
+
+	var ends []time.Time
+	for info, err := range a.store.UserSessions(t.Context(), "ann") {
+		if err != nil {
+			t.Errorf("UserSessions: %v", err)
+		}
+		ends = append(ends, info.Expires)
+	}
+	if len(ends) != 5 || !slices.IsSortedFunc(ends, time.Time.Compare) {
+		t.Errorf("the sessions end at %v, want five, and the first at the front", ends)
+	}
+	a.sent("Query", "Query", "Query")
+	for n, queries := range map[int]int{1: 1, 2: 1, 3: 2} {
+		seen := 0
+		for range a.store.UserSessions(t.Context(), "ann") {
+			if seen++; seen == n {
+				break
+			}
+		}
+		if got := a.backend.Counts()["Query"]; got != queries {
+			t.Errorf("%d queries for the first %d, want %d", got, n, queries)
+		}
+	}
+	if got := listed(t, a.store.Sessions(t.Context())); len(got) != 6 {
+		t.Errorf("Sessions = %q, want six", got)
+	}
+
+	// An error in the middle ends it, and what was destroyed before stays so.
+	a.backend.Counts()
+	a.backend.Inject("Query", append([]dynamotest.Fault{dynamotest.Do(func() {})}, dynamotest.Times(3, dynamotest.Denied)...)...)
+	if n, err := a.store.DestroyUser(t.Context(), "ann"); n != 2 || err == nil {
+		t.Errorf("DestroyUser = %d, %v, want 2 and an error", n, err)
+	}
+	a.backend.Heal()
+	session, err := first.load()
+	if err != nil || session.IsNew {
+		t.Fatalf("Get = %+v, %v: the session that ends last was destroyed first", session, err)
+	}
+	if n, err := a.store.DestroyUser(t.Context(), "ann", a.store.Key(session)); n != 2 || err != nil {
+		t.Errorf("DestroyUser = %d, %v, want 2", n, err)
+	}
+	if got := listed(t, a.store.Sessions(t.Context())); !slices.Equal(got, []string{"ann", "bob"}) {
+		t.Errorf("Sessions = %q, want the one to keep, and bob's", got)
+	}
+}
+
+// The keys of other applications in the table are none of this Store's.
+func TestDestroyOfAnotherApplicationsSession(t *testing.T) {
+	a := newUsersApp(t, func(c *dynamostore.Config) { c.KeyPrefix = "shop/" })
+	item := dynamotest.Item{"id": dynamotest.S("forum/x"), "data": dynamotest.S("x"), "expires": dynamotest.N(inSeconds(time.Hour)), "user": dynamotest.S("ann")}
+	a.backend.Put(t, item)
+	a.backend.Counts()
+	if err := a.store.Destroy(t.Context(), "forum/x"); err == nil {
+		t.Error("Destroy: no error")
+	}
+	if _, err := a.store.DestroyUser(t.Context(), "ann", "forum/x"); err == nil {
+		t.Error("DestroyUser that keeps it: no error")
+	}
+	a.sent()
+	if n, err := a.store.DestroyUser(t.Context(), "ann"); n != 0 || err != nil {
+		t.Errorf("DestroyUser = %d, %v, want 0", n, err)
+	}
+	if got := a.item(); !reflect.DeepEqual(got, item) {
+		t.Errorf("item = %v, want it as it was", got)
 	}
 }
 

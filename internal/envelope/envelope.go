@@ -7,6 +7,7 @@ package envelope
 import (
 	"encoding/base64"
 	"errors"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -116,7 +117,7 @@ var (
 	errNoKey     = errors.New("it is encrypted, and there are no Config.EncryptionKeys")
 	errDecrypt   = errors.New("none of Config.EncryptionKeys opens it, or it was altered, or it was made for another session")
 	errZstd      = errors.New("its data is not the zstd that its attribute codec says it is")
-	errTooLong   = errors.New("its data is larger, decompressed, than Store.MaxLength allows")
+	errTooLong   = errors.New("its data is larger than Store.MaxLength allows")
 )
 
 // Codec returns the name of the codec in a tag.
@@ -126,7 +127,7 @@ func Codec(tag string) string {
 }
 
 // Open undoes the steps that the tag names, for the item under the session's key, and returns what
-// the codec wrote, which is at most limit bytes if it was compressed. Stored says whether it lies there
+// the codec wrote, which is at most limit bytes. Text says whether it lies there
 // as text. The result may share memory with stored. Errors quote nothing.
 func (e *Envelope) Open(key, tag string, stored []byte, text bool, limit int) (Opened, error) {
 	name := Codec(tag)
@@ -159,6 +160,9 @@ func (e *Envelope) Open(key, tag string, stored []byte, text bool, limit int) (O
 			return Opened{}, err
 		}
 	}
+	if len(o.Plain) > limit {
+		return Opened{}, errTooLong
+	}
 	return o, nil
 }
 
@@ -175,10 +179,10 @@ func parse(tag string) (steps int, ok bool) {
 	return steps, tag == ""
 }
 
-// Foreign returns the ways in which data without a tag, written by another store, may be meant,
-// the likelier first: as it is and, if it was stored as text, as base64 of something else. It is an
-// error where only what is encrypted may be opened.
-func (e *Envelope) Foreign(stored []byte, text bool) ([][]byte, error) {
+// Foreign returns the ways in which data without a tag, written by another store, may be meant, of at most
+// limit bytes, the likelier first: as it is and, if it was stored as text, as base64 of something else. It is
+// an error where only what is encrypted may be opened.
+func (e *Envelope) Foreign(stored []byte, text bool, limit int) ([][]byte, error) {
 	if !e.opensPlaintext() {
 		return nil, errPlaintext
 	}
@@ -187,6 +191,10 @@ func (e *Envelope) Foreign(stored []byte, text bool) ([][]byte, error) {
 		if plain, err := base64.StdEncoding.AppendDecode(nil, stored); err == nil {
 			ways = append(ways, plain)
 		}
+	}
+	ways = slices.DeleteFunc(ways, func(way []byte) bool { return len(way) > limit })
+	if len(ways) == 0 {
+		return nil, errTooLong
 	}
 	return ways, nil
 }

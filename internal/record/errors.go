@@ -46,8 +46,9 @@ func refusal(err error) (map[string]types.AttributeValue, bool) {
 }
 
 // Clean returns err without what could be a part of somebody's session: exceptions that carry
-// the item, and parse errors that quote what they could not parse. Anything else is returned as
-// it is, but that a DAX client's word for a deadline that has passed matches the context's.
+// the item, messages that quote the request, and parse errors that quote what they could not parse.
+// Anything else is returned as it is, but that a DAX client's word for a deadline that has passed matches
+// the context's.
 func Clean(err error) error {
 	if errorCode(err) == codeLate && !errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("%w: %w", context.DeadlineExceeded, err)
@@ -56,12 +57,15 @@ func Clean(err error) error {
 		var canceled *types.TransactionCanceledException
 		if errors.As(err, &canceled) {
 			for i, reason := range canceled.CancellationReasons {
-				code += fmt.Sprintf(", request %d: %s", i+1, cmp.Or(aws.ToString(reason.Code), "None"))
+				code += fmt.Sprintf(", request %d: %s", i+1, shownCode(cmp.Or(aws.ToString(reason.Code), "None")))
 			}
 		}
 		return errors.New("DynamoDB: " + code)
 	}
 	var api apiError
+	if errors.As(err, &api) && quotes(api) {
+		return fmt.Errorf("DynamoDB: %s, with a text that is not shown, as it may quote the request", shownCode(api.ErrorCode()))
+	}
 	if errors.As(err, &api) && api.ErrorCode() == "ValidationException" && strings.Contains(api.ErrorMessage(), "tem size") &&
 		strings.Contains(api.ErrorMessage(), "exceeded") {
 		// The item holds attributes that this package does not know of, and did not count.
@@ -76,6 +80,24 @@ func Clean(err error) error {
 		return errUnreadable
 	}
 	return err
+}
+
+// quotes reports whether the text of an answer may quote the request, with the session in it. DynamoDB's own
+// do not, but there are proxies and other programs that speak its protocol. Their errors have no code, which the
+// SDK calls UnknownError, or one that is none, or text with JSON in it.
+func quotes(api apiError) bool {
+	code := api.ErrorCode()
+	return code == "UnknownError" || shownCode(code) != code || strings.Contains(api.ErrorMessage(), "{")
+}
+
+// shownCode returns an error's code, if it looks like one of DynamoDB's.
+// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
+func shownCode(code string) string {
+	letter := func(r rune) bool { return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' }
+	if code == "" || len(code) > 64 || strings.TrimFunc(code, letter) != "" {
+		return "an error without a code of DynamoDB's"
+	}
+	return code
 }
 
 var errUnreadable = errors.New("DynamoDB's answer could not be read: is the endpoint DynamoDB, and nothing between that changes answers?")
