@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"example.com/dynamostore/internal/quickgob"
 	"example.com/dynamostore/internal/typedjson"
 )
 
@@ -94,6 +95,28 @@ func (GobCodec) Decode(data []byte) (map[any]any, error) {
 		// gob quotes names that stand in its input.
 		return nil, decodeError("it is not a gob of a session's values")
 	}
+}
+
+func (GobCodec) prepare() (Codec, error) { return preparedGob{new(quickgob.Codec)}, nil }
+
+// preparedGob is a GobCodec that writes and reads by itself what needs no encoding/gob. What it leaves
+// to encoding/gob, errors included, is GobCodec's.
+type preparedGob struct{ quick *quickgob.Codec }
+
+func (preparedGob) Name() string { return GobCodec{}.Name() }
+
+func (p preparedGob) Encode(values map[any]any) ([]byte, error) {
+	if data, ok := p.quick.Encode(values); ok {
+		return data, nil
+	}
+	return GobCodec{}.Encode(values)
+}
+
+func (p preparedGob) Decode(data []byte) (map[any]any, error) {
+	if values, ok := p.quick.Decode(data); ok {
+		return values, nil
+	}
+	return GobCodec{}.Decode(data)
 }
 
 // A decodeError is the error of one of this package's codecs: it quotes nothing of its input, so
