@@ -5,6 +5,7 @@ import (
 	"encoding/gob"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -84,8 +85,17 @@ func keyName(k any) string {
 }
 
 // Decode returns the values of a gob that Encode, or another store, wrote.
-func (GobCodec) Decode(data []byte) (map[any]any, error) {
-	values := make(map[any]any)
+func (GobCodec) Decode(data []byte) (values map[any]any, err error) {
+	defer func() {
+		// gob panics where a key's type cannot be one, such as a slice. No Encode wrote that.
+		if p := recover(); p != nil {
+			if err, ok := p.(runtime.Error); !ok || !strings.Contains(err.Error(), "unhashable") {
+				panic(p)
+			}
+			values, err = nil, errNoGob
+		}
+	}()
+	values = make(map[any]any)
 	switch err := gob.NewDecoder(bytes.NewReader(data)).Decode(&values); {
 	case err == nil:
 		return values, nil
@@ -93,9 +103,11 @@ func (GobCodec) Decode(data []byte) (map[any]any, error) {
 		return nil, decodeError("it holds a type that gob does not know: call gob.Register for each type that the sessions hold, before the first request")
 	default:
 		// gob quotes names that stand in its input.
-		return nil, decodeError("it is not a gob of a session's values")
+		return nil, errNoGob
 	}
 }
+
+const errNoGob = decodeError("it is not a gob of a session's values")
 
 func (GobCodec) prepare() (Codec, error) { return preparedGob{new(quickgob.Codec)}, nil }
 

@@ -44,7 +44,7 @@ func (c *change) apply(ctx context.Context) (written bool, err error) {
 
 	// Those who contend for one session in this process take turns. Each leaves what it wrote to
 	// the next, which so merges without being refused first.
-	stored, err := s.writers.Take(ctx, c.key)
+	stored, _, err := s.writers.Take(ctx, c.key)
 	if err != nil {
 		return false, s.conflict()
 	}
@@ -101,6 +101,7 @@ type change struct {
 	read    *record.Item // what to write on top of
 	data    []byte       // what to write
 	values  map[any]any  // its values
+	merges  bool         // read is what another request wrote meanwhile
 	written *record.Item // what was written under key
 }
 
@@ -118,6 +119,7 @@ func newChange(s *Store, key string, session *sessions.Session, st *state, optio
 
 func (c *change) start() {
 	c.read, c.data, c.values, c.options.MaxAge = c.st.item, c.encoded, c.session.Values, c.maxAge
+	c.merges = false
 }
 
 // write sends the change, and notes in the session what then lies in the table.
@@ -161,7 +163,7 @@ func (c *change) settle(item *record.Item) {
 	if c.session.Options != nil {
 		c.session.Options.MaxAge = c.options.MaxAge
 	}
-	if c.read != c.st.item {
+	if c.merges {
 		// Whoever holds on to the map that Values was sees what it became.
 		if c.session.Values == nil {
 			c.session.Values = make(map[any]any, len(c.values))
@@ -202,7 +204,7 @@ func (c *change) onto(stored *record.Item) (done bool, err error) {
 		maxAge = c.maxAge
 	}
 	c.options.MaxAge = maxAge
-	c.read, c.data, c.values = stored, data, values
+	c.read, c.data, c.values, c.merges = stored, data, values, true
 	return c.newKey == "" && maxAge == theirMaxAge && !theirs.rewrite && equalValues(s.codec, values, theirs.values), nil
 }
 

@@ -118,6 +118,12 @@ type Config struct {
 	// Timeout bounds each call of a Store, retries and merging included, whatever the client's
 	// own timeouts are. Waiting for a lock is apart. Default: 5 s.
 	Timeout time.Duration
+
+	// Observe is told of every operation on sessions that reached the table, or was spared it, when the
+	// operation ends, by the goroutine that it ran in: it should return soon, and is called
+	// by several at once. The context is that of the request or the call. DynamoDB is asked for
+	// the capacity units only where there is an Observe. Default: nil.
+	Observe func(context.Context, Event)
 }
 
 // DataType is a type of DynamoDB attribute that holds a session's values.
@@ -222,6 +228,7 @@ func newStore(client Client, cfg Config, keyPairs [][]byte) (*Store, error) {
 			Expires:   cfg.ExpiresAttribute,
 			Index:     index,
 			Prefix:    cfg.KeyPrefix,
+			Metered:   cfg.Observe != nil,
 		}),
 		client: client,
 	}

@@ -90,6 +90,14 @@ func (s *Store) Get(r *http.Request, name string) (*sessions.Session, error) {
 
 // New is Get without the registry: it reads the table at each call.
 func (s *Store) New(r *http.Request, name string) (*sessions.Session, error) {
+	ctx, seen := s.observing(r.Context())
+	session, err := s.load(ctx, r, name)
+	seen.end(OpLoad, err)
+	return session, err
+}
+
+// load is New, on a context of the request's.
+func (s *Store) load(ctx context.Context, r *http.Request, name string) (*sessions.Session, error) {
 	session := sessions.NewSession(s, name)
 	session.IsNew = true
 	options := s.options(nil)
@@ -109,9 +117,9 @@ func (s *Store) New(r *http.Request, name string) (*sessions.Session, error) {
 
 	var found *found
 	if s.cfg.Concurrency == Lock {
-		found, st.lease, err = s.lock(r, key)
+		found, st.lease, err = s.lock(ctx, r, key)
 	} else {
-		found, err = s.find(r.Context(), key)
+		found, err = s.find(ctx, key)
 	}
 	switch {
 	case errors.Is(err, ErrUndecodable):
@@ -328,34 +336,43 @@ func (s *Store) save(r *http.Request, w http.ResponseWriter, session *sessions.S
 		st = &state{}
 		states.Set(session, st)
 	}
-	options := s.options(session.Options)
-	end := time.Now().Add(s.cfg.Timeout)
-	free, cancel := context.WithDeadline(context.WithoutCancel(r.Context()), end)
+	free, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), s.cfg.Timeout)
 	defer cancel()
 	defer st.lease.release(free)
+	ctx, seen := s.observing(free)
+	op, err := s.bring(ctx, r, w, session, st, regenerate)
+	seen.end(op, err)
+	return err
+}
+
+// bring brings the table to what the session is now, and says by which operation. Its context is
+// free of the request's deadline and cancellation.
+func (s *Store) bring(free context.Context, r *http.Request, w http.ResponseWriter, session *sessions.Session, st *state, regenerate bool) (Op, error) {
+	options := s.options(session.Options)
 	if options.MaxAge < 0 {
-		return s.logout(free, w, session, st, &options)
+		return OpDelete, s.logout(free, w, session, st, &options)
 	}
 	switch st.standing {
 	case notLoaded:
-		return fmt.Errorf("dynamostore: save to table %q: %w", s.cfg.Table, ErrNotLoaded)
+		return OpSkip, fmt.Errorf("dynamostore: save to table %q: %w", s.cfg.Table, ErrNotLoaded)
 	case moved:
-		return s.gone()
+		return OpSkip, s.gone()
 	}
 	ctx := free
-	if deadline, ok := r.Context().Deadline(); ok && deadline.Before(end) {
+	if deadline, ok := r.Context().Deadline(); ok {
+		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(free, deadline)
 		defer cancel()
 	}
 	switch {
 	case st.standing == fresh && regenerate:
-		return s.create(ctx, w, session, st, &options, s.cfg.NewID())
+		return OpCreate, s.create(ctx, w, session, st, &options, s.cfg.NewID())
 	case st.standing == fresh:
-		return s.create(ctx, w, session, st, &options, session.ID)
+		return OpCreate, s.create(ctx, w, session, st, &options, session.ID)
 	case regenerate || session.ID == "":
-		return s.rotate(ctx, w, session, st, &options, s.cfg.NewID())
+		return OpRegenerate, s.rotate(ctx, w, session, st, &options, s.cfg.NewID())
 	case session.ID != st.id:
-		return s.rotate(ctx, w, session, st, &options, session.ID)
+		return OpRegenerate, s.rotate(ctx, w, session, st, &options, session.ID)
 	}
 	return s.update(ctx, w, session, st, &options)
 }
@@ -428,46 +445,49 @@ func (s *Store) conflict() error {
 	return fmt.Errorf("dynamostore: save to table %q: %w", s.cfg.Table, ErrConflict)
 }
 
-// update brings the table to what a session that lies there is now.
-func (s *Store) update(ctx context.Context, w http.ResponseWriter, session *sessions.Session, st *state, options *sessions.Options) error {
+// update brings the table to what a session that lies there is now, and says by which operation.
+func (s *Store) update(ctx context.Context, w http.ResponseWriter, session *sessions.Session, st *state, options *sessions.Options) (Op, error) {
 	key, ok := s.key(session.ID)
-	if !ok {
-		return s.gone()
-	}
-	if s.ended(st.item) {
-		return s.gone()
+	if !ok || s.ended(st.item) {
+		return OpSkip, s.gone()
 	}
 	data, changed, err := s.changed(session, st, options)
 	if err != nil {
-		return err
+		return OpUpdate, err
 	}
 	now := time.Now()
 	expires := s.expires(now, createdOf(st.item), options)
 	touch := !changed && s.touches(st.item.Expires, expires, now)
 	if !changed && !touch && !st.resign && *options == st.options {
-		return nil
+		return OpSkip, nil
 	}
 	value, err := s.cookieValue(session, session.ID)
 	if err != nil {
-		return err
+		return OpSkip, err
 	}
 
+	op := OpSkip
 	setCookie := touch || st.resign || *options != st.options
 	switch {
 	case changed:
-		written, err := newChange(s, key, session, st, options, data).apply(ctx)
+		c := newChange(s, key, session, st, options, data)
+		written, err := c.apply(ctx)
+		if op = OpUpdate; c.merges {
+			op = OpMerge
+		}
 		if err != nil {
-			return s.overtaken(err, st)
+			return op, s.overtaken(err, st)
 		}
 		setCookie = setCookie || written
 	case touch:
+		op = OpTouch
 		token := ""
 		if s.cfg.Concurrency == Lock {
 			token = st.token()
 		}
 		if err := s.table.Touch(ctx, key, st.item, expires, token); err != nil {
 			if err := s.overtaken(err, st); !errors.Is(err, ErrConflict) && !errors.Is(err, ErrLockLost) {
-				return err
+				return op, err
 			}
 			// Someone else wrote, and so moved the end and set the cookie.
 			setCookie = st.resign || *options != st.options
@@ -481,7 +501,7 @@ func (s *Store) update(ctx context.Context, w http.ResponseWriter, session *sess
 	if setCookie {
 		http.SetCookie(w, sessions.NewCookie(session.Name(), value, options))
 	}
-	return nil
+	return op, nil
 }
 
 // overtaken turns a refusal into what it means for the session. Other errors stay.

@@ -257,6 +257,7 @@ func TestUndecodableItems(t *testing.T) {
 		{"no gob", dynamotest.Item{"data": dynamotest.B([]byte("secret")), "codec": dynamotest.S("gob")}, "not a gob"},
 		{"half a gob", dynamotest.Item{"data": dynamotest.B(good[:len(good)/2]), "codec": dynamotest.S("gob")}, "not a gob"},
 		{"a gob of something else", dynamotest.Item{"data": dynamotest.B(gobOfAny(t, []string{"secret"})), "codec": dynamotest.S("gob")}, "not a gob"},
+		{"a gob with a slice for a key", dynamotest.Item{"data": dynamotest.B([]byte(gobWithSliceKey)), "codec": dynamotest.S("gob")}, "not a gob"},
 		{"no JSON", dynamotest.Item{"data": dynamotest.B([]byte("secret")), "codec": dynamotest.S("json")}, ""},
 		{"half of JSON", dynamotest.Item{"data": dynamotest.B([]byte(`{"user":"secret`)), "codec": dynamotest.S("json")}, ""},
 		{"JSON of something else", dynamotest.Item{"data": dynamotest.S(`["secret"]`), "codec": dynamotest.S("json")}, ""},

@@ -101,7 +101,9 @@ func (s *Store) Key(session *sessions.Session) string {
 // consistently: for reports, not for requests. An error ends it. It needs the permission
 // dynamodb:Scan, of the client the method Scan.
 func (s *Store) Sessions(ctx context.Context) iter.Seq2[SessionInfo, error] {
-	return s.infos(s.table.All(ctx, s.cfg.Timeout))
+	return s.infos(ctx, func(ctx context.Context) iter.Seq2[record.Entry, error] {
+		return s.table.All(ctx, s.cfg.Timeout)
+	})
 }
 
 // UserSessions returns the live sessions of a user, by the index on Config.UserKey, a page at a time,
@@ -112,7 +114,9 @@ func (s *Store) UserSessions(ctx context.Context, user string) iter.Seq2[Session
 	if err := s.checkUser(user); err != nil {
 		return func(yield func(SessionInfo, error) bool) { yield(SessionInfo{}, err) }
 	}
-	return s.infos(s.table.ByUser(ctx, user, s.cfg.Timeout))
+	return s.infos(ctx, func(ctx context.Context) iter.Seq2[record.Entry, error] {
+		return s.table.ByUser(ctx, user, s.cfg.Timeout)
+	})
 }
 
 func (s *Store) checkUser(user string) error {
@@ -127,10 +131,14 @@ func (s *Store) checkUser(user string) error {
 
 // infos turns what a listing found into what is shown of it, without the sessions that only
 // MaxLifetime ended.
-func (s *Store) infos(entries iter.Seq2[record.Entry, error]) iter.Seq2[SessionInfo, error] {
+func (s *Store) infos(ctx context.Context, list func(context.Context) iter.Seq2[record.Entry, error]) iter.Seq2[SessionInfo, error] {
 	return func(yield func(SessionInfo, error) bool) {
-		for e, err := range entries {
+		ctx, seen := s.observing(ctx)
+		var failed error
+		defer func() { seen.end(OpList, failed) }()
+		for e, err := range list(ctx) {
 			if err != nil {
+				failed = err
 				yield(SessionInfo{}, err)
 				return
 			}
@@ -157,7 +165,9 @@ func (s *Store) Destroy(ctx context.Context, key string) error {
 	if err := s.checkKey(key); err != nil {
 		return err
 	}
+	ctx, seen := s.observing(ctx)
 	_, err := s.destroy(ctx, key, "")
+	seen.end(OpDestroy, err)
 	return err
 }
 
@@ -193,8 +203,14 @@ func (s *Store) DestroyUser(ctx context.Context, user string, keep ...string) (i
 			return 0, fmt.Errorf("%w; to keep none, give none", err)
 		}
 	}
+	ctx, seen := s.observing(ctx)
+	deleted, err := s.destroyUser(ctx, user, keep)
+	seen.end(OpDestroyUser, err)
+	return deleted, err
+}
+
+func (s *Store) destroyUser(ctx context.Context, user string, keep []string) (deleted int, err error) {
 	done := make(map[string]bool) // keys that the index may still show
-	deleted := 0
 	for again := true; again; {
 		again = false
 		for e, err := range s.table.ByUser(ctx, user, s.cfg.Timeout) {

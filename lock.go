@@ -115,20 +115,27 @@ var newLeases sync.Mutex
 
 // lock takes the lock of the session under key for the request and returns the session, as find
 // does. The lease is nil if the lock is not, and certainly not, held.
-func (s *Store) lock(r *http.Request, key string) (*found, *lease, error) {
+func (s *Store) lock(ctx context.Context, r *http.Request, key string) (_ *found, _ *lease, err error) {
 	l := s.leaseOf(r, key)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 
+	begin, waited := time.Now(), false
 	waiting, cancel := context.WithTimeout(r.Context(), s.cfg.Lock.Wait)
 	defer cancel()
 	if !l.turn {
-		if _, err := l.store.holders.Take(waiting, key); err != nil {
-			return nil, nil, s.lockTimeout(r.Context())
+		_, waited, err = l.store.holders.Take(waiting, key)
+		if err != nil {
+			err = s.lockTimeout(r.Context())
+			s.waited(r.Context(), begin, err)
+			return nil, nil, err
 		}
 		l.turn = true
 	}
-	item, err := s.acquire(r.Context(), waiting, key, l.token)
+	item, tries, err := s.acquire(ctx, waiting, key, l.token)
+	if waited || tries > 1 {
+		s.waited(r.Context(), begin, err)
+	}
 	var refused *record.Refused
 	switch {
 	case err == nil:
@@ -150,19 +157,20 @@ func (s *Store) lock(r *http.Request, key string) (*found, *lease, error) {
 	return nil, l, err
 }
 
-// acquire tries to take the lock until waiting is done. A refusal is only returned where it is no
-// use to wait.
-func (s *Store) acquire(ctx, waiting context.Context, key, token string) (*record.Item, error) {
+// acquire tries to take the lock until waiting is done, and counts the tries. A refusal is only
+// returned where it is no use to wait.
+func (s *Store) acquire(ctx, waiting context.Context, key, token string) (item *record.Item, tries int, err error) {
 	for limit := 2 * s.cfg.Lock.MinRetry; ; limit *= 2 {
-		item, err := s.tryLock(ctx, key, token)
+		item, err = s.tryLock(ctx, key, token)
+		tries++
 		var refused *record.Refused
 		if !errors.As(err, &refused) || !s.lives(refused.Item) || refused.Item.Moved || refused.Item.Malformed != "" {
-			return item, err
+			return item, tries, err
 		}
 		limit = min(limit, s.cfg.Lock.MaxRetry)
 		pause := s.cfg.Lock.MinRetry + rand.N(max(limit-s.cfg.Lock.MinRetry, 1))
 		if record.Pause(waiting, pause) != nil {
-			return nil, s.lockTimeout(ctx)
+			return nil, tries, s.lockTimeout(ctx)
 		}
 	}
 }
@@ -224,11 +232,18 @@ func (l *lease) release(ctx context.Context) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.held && l.store.table.Unlock(ctx, l.key, l.token) == nil {
+	if l.held && l.unlock(ctx) == nil {
 		l.held = false
 		l.forget()
 	}
 	l.endTurn()
+}
+
+func (l *lease) unlock(ctx context.Context) error {
+	ctx, seen := l.store.observing(ctx)
+	err := l.store.table.Unlock(ctx, l.key, l.token)
+	seen.end(OpUnlock, err)
+	return err
 }
 
 // given notes that a write gave the lock up.

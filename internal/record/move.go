@@ -40,7 +40,8 @@ func (t *Table) Move(ctx context.Context, oldKey, newKey string, read *Item, w W
 	}
 	bury := t.bury(oldKey, read, w)
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, 200*time.Millisecond) {
-		_, err := client.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{
+		t.meter(ctx).carried(len(w.Data))
+		_, err := send(ctx, t, client, transactor.TransactWriteItems, &dynamodb.TransactWriteItemsInput{
 			TransactItems: []types.TransactWriteItem{
 				{Put: &types.Put{
 					TableName:                           t.table,
@@ -51,12 +52,13 @@ func (t *Table) Move(ctx context.Context, oldKey, newKey string, read *Item, w W
 				}},
 				{Update: bury},
 			},
+			ReturnConsumedCapacity: t.capacity,
 		})
 		if err == nil {
 			return nil
 		}
 		switch created, buried, canceled := reasons(err); {
-		case !canceled && errorCode(err) == codeConflict, canceled && passing(created, buried):
+		case canceled && passing(created, buried):
 			if Pause(ctx, wait/2+rand.N(wait)) != nil {
 				return t.failed(doing, err)
 			}
@@ -137,7 +139,7 @@ func passing(reasons ...types.CancellationReason) bool {
 // settleMove turns the refusal of a Move into what it means. A refusal need not bring the items.
 func (t *Table) settleMove(ctx context.Context, oldKey, newKey string, w Write, created, buried types.CancellationReason) (err error) {
 	if code(created) == codeReason {
-		there := t.parse(created.Item)
+		there := t.read(ctx, created.Item)
 		if there == nil {
 			if there, err = t.Load(ctx, newKey, true); err != nil {
 				return err
@@ -148,7 +150,7 @@ func (t *Table) settleMove(ctx context.Context, oldKey, newKey string, w Write, 
 		}
 		return ErrTaken
 	}
-	there := t.parse(buried.Item)
+	there := t.read(ctx, buried.Item)
 	if there == nil {
 		if there, err = t.Load(ctx, oldKey, true); err != nil {
 			return err

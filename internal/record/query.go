@@ -40,7 +40,7 @@ func (t *Table) ByUser(ctx context.Context, user string, timeout time.Duration) 
 		if !ok {
 			return nil, nil, t.lacks("Query")
 		}
-		out, err := client.Query(ctx, &dynamodb.QueryInput{
+		out, err := send(ctx, t, client, querier.Query, &dynamodb.QueryInput{
 			TableName:                t.table,
 			IndexName:                &t.schema.Index,
 			KeyConditionExpression:   aws.String("#user = :user AND #expires > :now"),
@@ -49,7 +49,8 @@ func (t *Table) ByUser(ctx context.Context, user string, timeout time.Duration) 
 				":user": text(user),
 				":now":  number(time.Now().Unix()),
 			},
-			ExclusiveStartKey: start,
+			ExclusiveStartKey:      start,
+			ReturnConsumedCapacity: t.capacity,
 		})
 		if err != nil {
 			return nil, nil, err
@@ -76,13 +77,14 @@ func (t *Table) All(ctx context.Context, timeout time.Duration) iter.Seq2[Entry,
 			values[":sort"] = t.sortValue
 			projection += ", #sort"
 		}
-		out, err := client.Scan(ctx, &dynamodb.ScanInput{
+		out, err := send(ctx, t, client, scanner.Scan, &dynamodb.ScanInput{
 			TableName:                 t.table,
 			FilterExpression:          &t.scan,
 			ProjectionExpression:      &projection,
 			ExpressionAttributeNames:  t.names.all,
 			ExpressionAttributeValues: values,
 			ExclusiveStartKey:         start,
+			ReturnConsumedCapacity:    t.capacity,
 		})
 		if err != nil {
 			return nil, nil, err
@@ -114,16 +116,9 @@ func (t *Table) pages(ctx context.Context, doing string, timeout time.Duration, 
 	return func(yield func(Entry, error) bool) {
 		var start map[string]types.AttributeValue
 		for {
-			var items []map[string]types.AttributeValue
-			err := again(ctx, func() (err error) {
-				ctx, cancel := context.WithTimeout(ctx, timeout)
-				defer cancel()
-				var next map[string]types.AttributeValue
-				if items, next, err = request(ctx, start); err == nil {
-					start = next
-				}
-				return err
-			})
+			limited, cancel := context.WithTimeout(ctx, timeout)
+			items, next, err := request(limited, start)
+			cancel()
 			if err != nil {
 				yield(Entry{}, t.failed(doing, err))
 				return
@@ -133,7 +128,7 @@ func (t *Table) pages(ctx context.Context, doing string, timeout time.Duration, 
 					return
 				}
 			}
-			if len(start) == 0 {
+			if start = next; len(start) == 0 {
 				return
 			}
 		}
@@ -168,16 +163,14 @@ func (t *Table) Destroy(ctx context.Context, key, user string) (bool, error) {
 		Key:                      t.key(key),
 		ConditionExpression:      &ifSession,
 		ExpressionAttributeNames: t.names.destroy,
+		ReturnConsumedCapacity:   t.capacity,
 	}
 	if user != "" {
 		input.ConditionExpression = &ifUsers
 		input.ExpressionAttributeNames = t.names.destroyUser
 		input.ExpressionAttributeValues = map[string]types.AttributeValue{":user": text(user)}
 	}
-	err := again(ctx, func() error {
-		_, err := t.client.DeleteItem(ctx, input)
-		return err
-	})
+	_, err := send(ctx, t, t.client, Client.DeleteItem, input)
 	if _, refused := refusal(err); refused {
 		return false, nil
 	}

@@ -63,6 +63,7 @@ type Schema struct {
 	Expires   string
 	Index     string // of users; "": none
 	Prefix    string // that the keys of all sessions have, for listing them
+	Metered   bool   // requests are counted by the Meter of their context
 }
 
 // Table is the table of sessions. It is safe for concurrent use if its client is.
@@ -73,7 +74,8 @@ type Table struct {
 	sortValue types.AttributeValue
 	names     names
 	updates   [variants]update
-	scan      string // filter of Scan
+	scan      string                       // filter of Scan
+	capacity  types.ReturnConsumedCapacity // "": not asked for
 }
 
 // New returns the Table that schema describes.
@@ -88,6 +90,9 @@ func New(client Client, schema Schema) *Table {
 		t.sortValue = &types.AttributeValueMemberS{Value: schema.SortValue}
 	}
 	t.scan = scanFilter(schema)
+	if schema.Metered {
+		t.capacity = types.ReturnConsumedCapacityTotal
+	}
 	for v := range t.updates {
 		t.updates[v] = newUpdate(schema, variant(v))
 	}
@@ -117,19 +122,25 @@ func (*Refused) Error() string { return "dynamostore: conditional write refused"
 // Load returns the item under key, or nil if there is none.
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_GetItem.html
 func (t *Table) Load(ctx context.Context, key string, consistent bool) (*Item, error) {
-	var out *dynamodb.GetItemOutput
-	err := again(ctx, func() (err error) {
-		out, err = t.client.GetItem(ctx, &dynamodb.GetItemInput{
-			TableName:      t.table,
-			Key:            t.key(key),
-			ConsistentRead: aws.Bool(consistent),
-		})
-		return err
+	out, err := send(ctx, t, t.client, Client.GetItem, &dynamodb.GetItemInput{
+		TableName:              t.table,
+		Key:                    t.key(key),
+		ConsistentRead:         aws.Bool(consistent),
+		ReturnConsumedCapacity: t.capacity,
 	})
 	if err != nil {
 		return nil, t.failed("load from", err)
 	}
-	return t.parse(out.Item), nil
+	return t.read(ctx, out.Item), nil
+}
+
+// read returns the item that an answer brought, nil for none.
+func (t *Table) read(ctx context.Context, attrs map[string]types.AttributeValue) *Item {
+	item := t.parse(attrs)
+	if item != nil {
+		t.meter(ctx).carried(len(item.Data))
+	}
+	return item
 }
 
 // Create puts a new item under key if none lies there, else it returns a *Refused. An item that
@@ -140,15 +151,14 @@ func (t *Table) Create(ctx context.Context, key string, w Write) error {
 	if err := checkSize(size(item) + w.lockSize()); err != nil {
 		return t.failed("create in", err)
 	}
-	err := again(ctx, func() error {
-		_, err := t.client.PutItem(ctx, &dynamodb.PutItemInput{
-			TableName:                           t.table,
-			Item:                                item,
-			ConditionExpression:                 &ifFree,
-			ExpressionAttributeNames:            t.names.key,
-			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
-		})
-		return err
+	t.meter(ctx).carried(len(w.Data))
+	_, err := send(ctx, t, t.client, Client.PutItem, &dynamodb.PutItemInput{
+		TableName:                           t.table,
+		Item:                                item,
+		ConditionExpression:                 &ifFree,
+		ExpressionAttributeNames:            t.names.key,
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+		ReturnConsumedCapacity:              t.capacity,
 	})
 	if err == nil {
 		return nil
@@ -215,17 +225,16 @@ func (t *Table) Update(ctx context.Context, key string, read *Item, w Write) err
 	if v&fenced != 0 {
 		fence(values, w.Token, time.Now())
 	}
-	err := again(ctx, func() error {
-		_, err := t.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-			TableName:                           t.table,
-			Key:                                 t.key(key),
-			UpdateExpression:                    &u.update,
-			ConditionExpression:                 &u.condition,
-			ExpressionAttributeNames:            u.names,
-			ExpressionAttributeValues:           values,
-			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
-		})
-		return err
+	t.meter(ctx).carried(len(w.Data))
+	_, err := send(ctx, t, t.client, Client.UpdateItem, &dynamodb.UpdateItemInput{
+		TableName:                           t.table,
+		Key:                                 t.key(key),
+		UpdateExpression:                    &u.update,
+		ConditionExpression:                 &u.condition,
+		ExpressionAttributeNames:            u.names,
+		ExpressionAttributeValues:           values,
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+		ReturnConsumedCapacity:              t.capacity,
 	})
 	if err == nil {
 		return nil
@@ -248,17 +257,15 @@ func (t *Table) Touch(ctx context.Context, key string, read *Item, expires int64
 		update, condition, names = &fencedTouchUpdate, &fencedTouchCondition, t.names.fencedTouch
 		fence(values, token, time.Now())
 	}
-	err := again(ctx, func() error {
-		_, err := t.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-			TableName:                           t.table,
-			Key:                                 t.key(key),
-			UpdateExpression:                    update,
-			ConditionExpression:                 condition,
-			ExpressionAttributeNames:            names,
-			ExpressionAttributeValues:           values,
-			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
-		})
-		return err
+	_, err := send(ctx, t, t.client, Client.UpdateItem, &dynamodb.UpdateItemInput{
+		TableName:                           t.table,
+		Key:                                 t.key(key),
+		UpdateExpression:                    update,
+		ConditionExpression:                 condition,
+		ExpressionAttributeNames:            names,
+		ExpressionAttributeValues:           values,
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+		ReturnConsumedCapacity:              t.capacity,
 	})
 	if err == nil {
 		return nil
@@ -282,30 +289,27 @@ var (
 // lock is taken anew.
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.html
 func (t *Table) Lock(ctx context.Context, key, token string, until time.Time) (*Item, error) {
-	var out *dynamodb.UpdateItemOutput
-	err := again(ctx, func() (err error) {
-		now := time.Now()
-		values := map[string]types.AttributeValue{
-			":until":   number(until.UnixMilli()),
-			":seconds": number(now.Unix()),
-		}
-		fence(values, token, now)
-		out, err = t.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-			TableName:                           t.table,
-			Key:                                 t.key(key),
-			UpdateExpression:                    &lockUpdate,
-			ConditionExpression:                 &lockCondition,
-			ExpressionAttributeNames:            t.names.lock,
-			ExpressionAttributeValues:           values,
-			ReturnValues:                        types.ReturnValueAllNew,
-			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
-		})
-		return err
+	now := time.Now()
+	values := map[string]types.AttributeValue{
+		":until":   number(until.UnixMilli()),
+		":seconds": number(now.Unix()),
+	}
+	fence(values, token, now)
+	out, err := send(ctx, t, t.client, Client.UpdateItem, &dynamodb.UpdateItemInput{
+		TableName:                           t.table,
+		Key:                                 t.key(key),
+		UpdateExpression:                    &lockUpdate,
+		ConditionExpression:                 &lockCondition,
+		ExpressionAttributeNames:            t.names.lock,
+		ExpressionAttributeValues:           values,
+		ReturnValues:                        types.ReturnValueAllNew,
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+		ReturnConsumedCapacity:              t.capacity,
 	})
 	if err != nil {
 		return nil, t.settle(ctx, "lock a session in", key, err, func(*Item) bool { return false })
 	}
-	return t.parse(out.Attributes), nil
+	return t.read(ctx, out.Attributes), nil
 }
 
 // The condition of a lock protects its holder, and keeps a lock from making an item where there
@@ -318,16 +322,14 @@ var (
 // Unlock gives up the lock of the token, if it is still held.
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.html
 func (t *Table) Unlock(ctx context.Context, key, token string) error {
-	err := again(ctx, func() error {
-		_, err := t.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-			TableName:                 t.table,
-			Key:                       t.key(key),
-			UpdateExpression:          &unlockUpdate,
-			ConditionExpression:       &unlockCondition,
-			ExpressionAttributeNames:  t.names.unlock,
-			ExpressionAttributeValues: map[string]types.AttributeValue{":token": text(token)},
-		})
-		return err
+	_, err := send(ctx, t, t.client, Client.UpdateItem, &dynamodb.UpdateItemInput{
+		TableName:                 t.table,
+		Key:                       t.key(key),
+		UpdateExpression:          &unlockUpdate,
+		ConditionExpression:       &unlockCondition,
+		ExpressionAttributeNames:  t.names.unlock,
+		ExpressionAttributeValues: map[string]types.AttributeValue{":token": text(token)},
+		ReturnConsumedCapacity:    t.capacity,
 	})
 	if _, lost := refusal(err); err == nil || lost {
 		return nil
@@ -344,12 +346,10 @@ var (
 // Delete removes the item under key, whatever it holds and whoever holds it.
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DeleteItem.html
 func (t *Table) Delete(ctx context.Context, key string) error {
-	err := again(ctx, func() error {
-		_, err := t.client.DeleteItem(ctx, &dynamodb.DeleteItemInput{
-			TableName: t.table,
-			Key:       t.key(key),
-		})
-		return err
+	_, err := send(ctx, t, t.client, Client.DeleteItem, &dynamodb.DeleteItemInput{
+		TableName:              t.table,
+		Key:                    t.key(key),
+		ReturnConsumedCapacity: t.capacity,
 	})
 	if err != nil {
 		return t.failed("delete from", err)
@@ -364,7 +364,7 @@ func (t *Table) settle(ctx context.Context, doing, key string, err error, ours f
 	if !refused {
 		return t.failed(doing, err)
 	}
-	there := t.parse(attrs)
+	there := t.read(ctx, attrs)
 	if there == nil {
 		if there, err = t.Load(ctx, key, true); err != nil {
 			return err

@@ -20,8 +20,8 @@ type line[T any] struct {
 }
 
 // Take waits until it is the caller's turn, or ctx is done and it returns the context's error. It
-// returns what the one before left, nil if there was none. The turn ends with Pass.
-func (q *Queue[T]) Take(ctx context.Context, key string) (*T, error) {
+// returns what the one before left, nil if there was none, and whether it had to wait. The turn ends with Pass.
+func (q *Queue[T]) Take(ctx context.Context, key string) (left *T, waited bool, err error) {
 	q.mu.Lock()
 	l := q.lines[key]
 	if l == nil {
@@ -30,14 +30,14 @@ func (q *Queue[T]) Take(ctx context.Context, key string) (*T, error) {
 		}
 		q.lines[key] = new(line[T])
 		q.mu.Unlock()
-		return nil, nil
+		return nil, false, nil
 	}
 	turn := make(chan *T, 1)
 	l.waiting = append(l.waiting, turn)
 	q.mu.Unlock()
 	select {
-	case left := <-turn:
-		return left, nil
+	case left = <-turn:
+		return left, true, nil
 	case <-ctx.Done():
 	}
 	q.mu.Lock()
@@ -50,7 +50,7 @@ func (q *Queue[T]) Take(ctx context.Context, key string) (*T, error) {
 		// The turn came in this moment: it goes on to the next.
 		q.Pass(key, <-turn)
 	}
-	return nil, ctx.Err()
+	return nil, true, ctx.Err()
 }
 
 // Pass ends the caller's turn, and leaves something for the next in line, or nothing.

@@ -28,16 +28,16 @@ func (q *Queue[T]) inLine(key string, n int) {
 
 func TestTurnsComeInOrder(t *testing.T) {
 	var q Queue[int]
-	if left, err := q.Take(t.Context(), "k"); left != nil || err != nil {
-		t.Fatalf("first Take = %v, %v", left, err)
+	if left, waited, err := q.Take(t.Context(), "k"); left != nil || waited || err != nil {
+		t.Fatalf("first Take = %v, %v, %v", left, waited, err)
 	}
 	var order []int
 	var wg sync.WaitGroup
 	for i := range 50 {
 		wg.Go(func() {
-			left, err := q.Take(t.Context(), "k")
-			if err != nil || left == nil || *left != i {
-				t.Errorf("Take %d = %v, %v, want what the one before left", i, left, err)
+			left, waited, err := q.Take(t.Context(), "k")
+			if err != nil || !waited || left == nil || *left != i {
+				t.Errorf("Take %d = %v, %v, %v, want what the one before left", i, left, waited, err)
 			}
 			order = append(order, i)
 			next := i + 1
@@ -64,13 +64,13 @@ func TestWhoGivesUpLeavesTheLine(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	gaveUp := make(chan error)
 	go func() {
-		_, err := q.Take(ctx, "k")
+		_, _, err := q.Take(ctx, "k")
 		gaveUp <- err
 	}()
 	q.inLine("k", 1)
 	got := make(chan *int)
 	go func() {
-		left, _ := q.Take(context.Background(), "k")
+		left, _, _ := q.Take(context.Background(), "k")
 		got <- left
 	}()
 	q.inLine("k", 2)
@@ -105,7 +105,7 @@ func TestRace(t *testing.T) {
 			if i%3 == 0 {
 				go cancel()
 			}
-			if _, err := q.Take(ctx, key); err != nil {
+			if _, _, err := q.Take(ctx, key); err != nil {
 				return
 			}
 			*busy[key]++ // the race detector tells if two are here at once
