@@ -34,6 +34,11 @@ type preparer interface {
 	prepare() (Codec, error)
 }
 
+// A canonical is a Codec that has equal values as equal bytes, in all that canonical reports true of.
+type canonical interface {
+	canonical(data []byte) bool
+}
+
 // GobCodec encodes sessions by [encoding/gob], as gorilla's own stores do: keys and values may be
 // of any type that gob takes, and the application's own types are registered with [gob.Register],
 // in every program that reads the session, before it does. That holds for [time.Time] too.
@@ -115,7 +120,8 @@ func (GobCodec) prepare() (Codec, error) { return preparedGob{new(quickgob.Codec
 // to encoding/gob, errors included, is GobCodec's.
 type preparedGob struct{ quick *quickgob.Codec }
 
-func (preparedGob) Name() string { return GobCodec{}.Name() }
+func (preparedGob) Name() string                 { return GobCodec{}.Name() }
+func (p preparedGob) canonical(data []byte) bool { return p.quick.Ours(data) }
 
 func (p preparedGob) Encode(values map[any]any) ([]byte, error) {
 	if data, ok := p.quick.Encode(values); ok {
@@ -188,6 +194,7 @@ func (c JSONCodec) prepare() (Codec, error) {
 type preparedJSON struct{ codec *typedjson.Codec }
 
 func (preparedJSON) Name() string                                { return JSONCodec{}.Name() }
+func (preparedJSON) canonical([]byte) bool                       { return true }
 func (p preparedJSON) Encode(values map[any]any) ([]byte, error) { return p.codec.Encode(values) }
 
 func (p preparedJSON) Decode(data []byte) (map[any]any, error) {

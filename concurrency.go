@@ -171,7 +171,7 @@ func (c *change) settle(item *record.Item) {
 		clear(c.session.Values)
 		maps.Copy(c.session.Values, c.values)
 	}
-	c.st.live(item, newBase(c.store.codec, c.data, c.session.Values), *c.options)
+	c.st.live(item, base{c.store.codec, c.data}, *c.options)
 }
 
 // onto applies what the request changed to what another one stored meanwhile. It reports whether

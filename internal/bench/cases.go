@@ -303,16 +303,15 @@ func (c benchCase) measure() (result, error) {
 	}
 	visit := func() error { return v.visit(c.op) }
 	r := result{benchCase: c}
-	times := []timing{{f: raw}, {f: visit}}
+	times := []timing{{by: "sdk", f: raw}, {by: "store", f: visit}}
 	if err := alternate(times, *rounds, *round); err != nil {
 		return result{}, err
 	}
 	r.raw, r.store = times[0].samples, times[1].samples
-	for i := range r.raw {
-		r.raw[i].print(c.name() + "/by=sdk")
-	}
-	for i := range r.store {
-		r.store[i].print(c.name() + "/by=store")
+	for _, t := range times {
+		for _, s := range t.samples {
+			s.print(c.name() + "/by=" + t.by)
+		}
 	}
 	return r, nil
 }

@@ -39,7 +39,7 @@ func growWithSize() error {
 			if err != nil {
 				return err
 			}
-			times := []timing{{f: func() error { return v.visit(changed) }}}
+			times := []timing{{by: "store", f: func() error { return v.visit(changed) }}}
 			if err := alternate(times, *rounds, *round); err != nil {
 				return err
 			}

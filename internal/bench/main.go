@@ -17,6 +17,7 @@ import (
 	"os"
 	"regexp"
 	"runtime"
+	"runtime/pprof"
 	"time"
 )
 
@@ -25,6 +26,8 @@ var (
 	round  = flag.Duration("round", 20*time.Millisecond, "how long one measurement takes")
 	run    = flag.String("run", "", "measure only what this regular expression matches")
 	grow   = flag.Bool("growth", true, "measure how cost grows")
+
+	profile = flag.String("cpuprofile", "", "write a profile to this `file`; what is labelled by=store is the Store's, by=sdk the SDK's alone")
 )
 
 func main() {
@@ -42,6 +45,17 @@ func bench() error {
 		return err
 	}
 	fmt.Printf("goos: %s\ngoarch: %s\npkg: example.com/dynamostore\n", runtime.GOOS, runtime.GOARCH)
+	if *profile != "" {
+		f, err := os.Create(*profile)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
+	}
 	var results []result
 	for _, c := range cases() {
 		if !only.MatchString(c.name()) {

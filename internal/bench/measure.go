@@ -2,9 +2,11 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/pprof"
 	"slices"
 	"text/tabwriter"
 	"time"
@@ -24,6 +26,7 @@ func (s sample) print(name string) {
 
 // timing is a function and what it took.
 type timing struct {
+	by      string // whose it is, in profiles
 	f       func() error
 	n       int
 	samples []sample
@@ -47,7 +50,9 @@ func alternate(times []timing, rounds int, round time.Duration) error {
 	for range rounds {
 		for i := range times {
 			t := &times[i]
-			s, err := take(t.f, t.n)
+			var s sample
+			var err error
+			pprof.Do(context.Background(), pprof.Labels("by", t.by), func(context.Context) { s, err = take(t.f, t.n) })
 			if err != nil {
 				return err
 			}

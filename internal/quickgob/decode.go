@@ -50,7 +50,7 @@ func (c *Codec) Decode(data []byte) (map[any]any, bool) {
 	if len(data) <= maxShared {
 		d.text = string(data)
 	}
-	if id := d.typeID(false); !d.is(id, shape{mapShape, idAny, idAny}) || !d.single() {
+	if id := d.typeID(false); !d.is(id, forms[sessionMap].shape) || !d.single() {
 		return nil, false
 	}
 	n := d.uint()
@@ -226,23 +226,23 @@ func (d *decoder) any() any {
 func (d *decoder) composite(name string, id int64) any {
 	switch name {
 	case "[]interface {}":
-		if d.registered(name, anySlice) && d.is(id, shape{sliceShape, 0, idAny}) {
+		if d.registered(name, anySlice) && d.is(id, forms[anySlice].shape) {
 			return d.anys()
 		}
 	case "map[string]interface {}":
-		if d.registered(name, stringMap) && d.is(id, shape{mapShape, idString, idAny}) {
+		if d.registered(name, stringMap) && d.is(id, forms[stringMap].shape) {
 			return d.stringMap()
 		}
 	case "[]string":
-		if d.registered(name, stringSlice) && d.is(id, shape{sliceShape, 0, idString}) {
+		if d.registered(name, stringSlice) && d.is(id, forms[stringSlice].shape) {
 			return elements(d, d.string)
 		}
 	case "[]int":
-		if d.registered(name, intSlice) && d.is(id, shape{sliceShape, 0, idInt}) {
+		if d.registered(name, intSlice) && d.is(id, forms[intSlice].shape) {
 			return elements(d, func() int { return int(d.sized(strconv.IntSize)) })
 		}
 	case "time.Time":
-		if d.registered(name, timeTime) && d.is(id, shape{kind: gobShape}) {
+		if d.registered(name, timeTime) && d.is(id, forms[timeTime].shape) {
 			var t time.Time
 			if t.GobDecode(d.bytes(d.uint())) != nil {
 				d.bad = true

@@ -48,11 +48,7 @@ func (c *Codec) Encode(values map[any]any) ([]byte, bool) {
 // session returns the definitions of the types that values use, and then values, in messages: gob writes a definition
 // where the type is first used, but reads it before the value as well.
 func (e *encoder) session(values map[any]any) []byte {
-	own := e.use(sessionMap)
-	if own == nil {
-		return nil
-	}
-	e.int(own.id)
+	e.int(e.use(sessionMap).id)
 	e.buf = append(e.buf, 0)
 	e.uint(uint64(len(values)))
 	for k, v := range values {

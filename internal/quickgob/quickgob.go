@@ -28,11 +28,10 @@ type Codec struct {
 	encoders sync.Pool // of *encoder
 }
 
-// A composite is a type that a gob has to define, or that a program has to register, before it is used. What is
-// known of one holds for the life of the process: gob takes no registration back.
+// A composite is a type that a gob has to define, or that a program has to register, before it is used.
 type composite struct {
 	name       string // under which it is registered; "": it is the session's own map
-	id         int64  // of gob's choice, in this process
+	id         int64
 	definition []byte // the message that defines id; nil: it needs none
 }
 
@@ -48,77 +47,96 @@ const (
 	composites
 )
 
-// composite returns what gob knows of one of the composites, nil if it is not registered.
+// forms are what is written of the composites. A stream may give its types any ids from idFirst on, and
+// encoding/gob takes the next free one of the process. These are the same in every process, so that
+// equal sessions are equal bytes, and larger than encoding/gob's, so that it shows who wrote a session.
+var forms = [composites]struct {
+	sample any
+	shape  shape
+}{
+	sessionMap:   {map[any]any{}, shape{mapShape, idAny, idAny}},
+	anySlice:     {[]any{}, shape{sliceShape, 0, idAny}},
+	stringMap:    {map[string]any{}, shape{mapShape, idString, idAny}},
+	stringSlice:  {[]string{}, shape{sliceShape, 0, idString}},
+	intSlice:     {[]int{}, shape{sliceShape, 0, idInt}},
+	timeTime:     {time.Time{}, shape{kind: gobShape}},
+	timeDuration: {time.Duration(0), shape{}}, // an integer to gob
+}
+
+const idOurs = 1 << 13
+
+// composite returns one of the composites, nil if it is not registered.
 func (c *Codec) composite(kind int) *composite {
 	if known := c.learned[kind].Load(); known != nil {
 		return known
 	}
 	known := learn(kind)
 	if known != nil {
-		c.learned[kind].Store(known)
+		c.learned[kind].Store(known) // for the life of the process: gob takes no registration back
 	}
 	return known
 }
 
-// learn has encoding/gob write one of the composites, and looks at what that is.
+// learn has encoding/gob write one of the composites, and looks at how it calls it.
 func learn(kind int) *composite {
-	samples := [composites]any{
-		sessionMap:   map[any]any{},
-		anySlice:     []any{},
-		stringMap:    map[string]any{},
-		stringSlice:  []string{},
-		intSlice:     []int{},
-		timeTime:     time.Time{},
-		timeDuration: time.Duration(0),
+	known := &composite{id: idOurs + int64(kind), definition: definition(kind)}
+	if kind == timeDuration {
+		known.id = idInt
 	}
-	known := &composite{}
-	d := reader{data: encoded(samples[kind])}
-	if kind != timeDuration { // an integer, which has no definition
-		d.message()
-		known.definition = d.data[:d.end]
-		d.pos = d.end
+	if kind == sessionMap {
+		return known
 	}
-	d.message()
-	known.id = d.int()
-	if kind != sessionMap {
-		stream := encoded(map[any]any{0: samples[kind]})
-		if stream == nil {
-			return nil
-		}
-		known.name = registeredName(stream)
+	var b bytes.Buffer
+	if gob.NewEncoder(&b).Encode(map[any]any{0: forms[kind].sample}) != nil {
+		return nil
 	}
-	if d.bad || kind != sessionMap && known.name == "" {
+	r := reader{data: b.Bytes()}
+	r.message()
+	r.pos = r.end // the map's definition
+	r.message()
+	r.int()           // the map's id
+	r.uint()          // what stands before a value that is no struct
+	r.uint()          // the map's length
+	r.bytes(r.uint()) // the name of the key's type, int
+	r.int()           // its id
+	r.bytes(r.uint()) // the key
+	known.name = string(r.bytes(r.uint()))
+	if r.bad {
 		return nil
 	}
 	return known
 }
 
-// encoded returns what encoding/gob makes of v, nil for an error.
-func encoded(v any) []byte {
-	var b bytes.Buffer
-	if gob.NewEncoder(&b).Encode(v) != nil {
+// definition returns the message that defines one of the composites: a wireType of encoding/gob, of which one field is
+// set. A number says by how many fields the next one is further, and zero ends a struct.
+func definition(kind int) []byte {
+	s := forms[kind].shape
+	if s == (shape{}) {
 		return nil
 	}
-	return b.Bytes()
+	var e encoder
+	e.int(-(idOurs + int64(kind)))
+	e.uint(uint64(s.kind))
+	e.uint(1) // the commonType that each has
+	e.uint(2) // without a name
+	e.int(idOurs + int64(kind))
+	e.uint(0)
+	if s.kind == mapShape {
+		e.uint(1)
+		e.int(s.key)
+	}
+	if s.kind != gobShape {
+		e.uint(1)
+		e.int(s.elem)
+	}
+	e.uint(0)
+	e.uint(0)
+	return append(appendUint(nil, uint64(len(e.buf))), e.buf...)
 }
 
-// registeredName returns the name of the type of the only value in a map[any]any whose key is an int.
-func registeredName(stream []byte) string {
-	d := reader{data: stream}
-	d.message()
-	d.pos = d.end // the map's definition
-	d.message()
-	d.int()           // the map's id
-	d.uint()          // its delta
-	d.uint()          // its length
-	d.bytes(d.uint()) // the key: its name
-	d.int()           // its id
-	d.bytes(d.uint()) // its delta and value
-	name := d.bytes(d.uint())
-	if d.bad {
-		return ""
-	}
-	return string(name)
+// Ours reports whether Encode wrote data, which two sessions have in common, therefore, if and only if they are equal.
+func (c *Codec) Ours(data []byte) bool {
+	return bytes.HasPrefix(data, c.composite(sessionMap).definition)
 }
 
 // gob's ids of the types that no stream has to define.

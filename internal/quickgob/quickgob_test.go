@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/gob"
 	"fmt"
+	"hash/crc32"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -204,6 +205,29 @@ func TestTypesThatAreRegisteredLater(t *testing.T) {
 		other := bytes.Replace(encoded[i], []byte(name), []byte(strings.Replace(name, "e", "x", 1)), 1)
 		if got, ok := c.Decode(other); ok {
 			t.Errorf("%T by a name that is not registered: Decode read %v", values[i], got)
+		}
+	}
+}
+
+// The bytes are the same in every process, whatever else it has sent through encoding/gob before.
+func TestBytesAreTheSameInEveryProcess(t *testing.T) {
+	var c Codec
+	data, ok := c.Encode(map[any]any{"l": []any{1}, "m": map[string]any{}, "s": []string{"a"}, "n": []int{2}, "t": time.Unix(0, 0).UTC(), "d": time.Second})
+	if sum := crc32.ChecksumIEEE(data); !ok || sum != 0x77bab781 {
+		t.Errorf("Encode wrote\n%q,\nwith the CRC-32 %#x, want 0x77bab781", data, sum)
+	}
+}
+
+func TestOursIsWhatEncodeWrote(t *testing.T) {
+	var c Codec
+	for k, v := range samples() {
+		values := map[any]any{k: v}
+		data, _ := c.Encode(values)
+		if !c.Ours(data) {
+			t.Errorf("%q is not ours", data)
+		}
+		if data := plainEncode(t, values); c.Ours(data) {
+			t.Errorf("%q of encoding/gob is ours", data)
 		}
 	}
 }

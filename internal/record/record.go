@@ -125,7 +125,7 @@ func (t *Table) Load(ctx context.Context, key string, consistent bool) (*Item, e
 	out, err := send(ctx, t, t.client, Client.GetItem, &dynamodb.GetItemInput{
 		TableName:              t.table,
 		Key:                    t.key(key),
-		ConsistentRead:         aws.Bool(consistent),
+		ConsistentRead:         &consistent,
 		ReturnConsumedCapacity: t.capacity,
 	})
 	if err != nil {

@@ -83,6 +83,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unsafe"
 )
 
 // maxDepth is how many slices, maps, structs and pointers may stand inside one another.
@@ -96,6 +97,7 @@ const maxPooled = 1 << 20
 type Codec struct {
 	types    *registry
 	encoders sync.Pool // of *encoder
+	decoders sync.Pool // of *decoder
 }
 
 // New returns a Codec that knows, beside Go's own types, those of the given values and the pointers to them.
@@ -154,14 +156,22 @@ func (c *Codec) Encode(values map[any]any) ([]byte, error) {
 // Decode returns the values that data holds, with the types that Encode was given. It never returns a nil
 // map without an error. Its errors say what is wrong and where, and never quote data.
 func (c *Codec) Decode(data []byte) (map[any]any, error) {
-	d := decoder{
-		types: c.types,
-		s:     string(data),
-		share: len(data) <= maxShared,
+	d, _ := c.decoders.Get().(*decoder)
+	if d == nil {
+		d = &decoder{types: c.types}
+	}
+	if d.share = len(data) <= maxShared; d.share {
+		d.s = string(data)
+	} else {
+		// Nobody writes to data meanwhile, and no string that is returned is a part of it.
+		d.s = unsafe.String(unsafe.SliceData(data), len(data))
 	}
 	values, err := d.session()
 	if err != nil {
 		return nil, err
+	}
+	if d.reset() {
+		c.decoders.Put(d)
 	}
 	return values, nil
 }

@@ -16,8 +16,8 @@ const maxShared = 4 << 10
 // and leave pos behind it.
 type decoder struct {
 	types   *registry
-	s       string
-	share   bool // strings may be parts of s
+	s       string // not to be kept, unless
+	share   bool   // strings may be parts of s
 	pos     int
 	scratch []byte // a string that has escapes
 	chunk   strings.Builder
@@ -25,6 +25,21 @@ type decoder struct {
 	pairs   []pair // the entries of the objects that are being read, likewise
 	singles singles
 }
+
+// reset makes d ready for another input, without references to what it has read. It reports whether d is small enough to
+// be kept.
+func (d *decoder) reset() bool {
+	clear(d.values[:cap(d.values)])
+	clear(d.pairs[:cap(d.pairs)])
+	d.s, d.pos = "", 0
+	d.chunk.Reset() // its strings are the application's
+	d.values, d.pairs = d.values[:0], d.pairs[:0]
+	d.singles.seen, d.singles.next, d.singles.end = d.singles.seen[:0], 0, 0
+	return cap(d.values)+cap(d.pairs)+cap(d.singles.seen) <= maxStacked && cap(d.scratch) <= maxShared
+}
+
+// maxStacked is how many elements and entries a decoder may have room for to be kept for the next input.
+const maxStacked = 1024
 
 // session reads the whole input.
 func (d *decoder) session() (map[any]any, error) {

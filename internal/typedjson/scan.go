@@ -77,10 +77,12 @@ func (d *decoder) clone(s string) string {
 func (d *decoder) quoted() (s string, own bool, err error) {
 	start := d.pos + 1
 	ascii := true
-	for i := start; i < len(d.s); i++ {
-		c := d.s[i]
-		switch {
-		case plain[c]:
+	for i := start; ; i++ {
+		i = skipPlain(d.s, i)
+		if i == len(d.s) {
+			break
+		}
+		switch c := d.s[i]; {
 		case c >= utf8.RuneSelf:
 			ascii = false
 		case c == '"':
