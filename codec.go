@@ -39,6 +39,19 @@ type canonical interface {
 	canonical(data []byte) bool
 }
 
+// A sharer is a Codec whose strings can be parts of the data, which nobody changes then.
+type sharer interface {
+	decodeShared(data []byte) (map[any]any, error)
+}
+
+// decode is codec.Decode, of data that nobody changes any more.
+func decode(codec Codec, data []byte) (map[any]any, error) {
+	if s, ok := codec.(sharer); ok {
+		return s.decodeShared(data)
+	}
+	return codec.Decode(data)
+}
+
 // GobCodec encodes sessions by [encoding/gob], as gorilla's own stores do: keys and values may be
 // of any type that gob takes, and the application's own types are registered with [gob.Register],
 // in every program that reads the session, before it does. That holds for [time.Time] too.
@@ -137,6 +150,13 @@ func (p preparedGob) Decode(data []byte) (map[any]any, error) {
 	return GobCodec{}.Decode(data)
 }
 
+func (p preparedGob) decodeShared(data []byte) (map[any]any, error) {
+	if values, ok := p.quick.DecodeShared(data); ok {
+		return values, nil
+	}
+	return GobCodec{}.Decode(data)
+}
+
 // A decodeError is the error of one of this package's codecs: it quotes nothing of its input, so
 // it is shown.
 type decodeError string
@@ -197,10 +217,16 @@ func (preparedJSON) Name() string                                { return JSONCo
 func (preparedJSON) canonical([]byte) bool                       { return true }
 func (p preparedJSON) Encode(values map[any]any) ([]byte, error) { return p.codec.Encode(values) }
 
-func (p preparedJSON) Decode(data []byte) (map[any]any, error) {
-	values, err := p.codec.Decode(data)
+func (p preparedJSON) Decode(data []byte) (map[any]any, error) { return shown(p.codec.Decode(data)) }
+
+func (p preparedJSON) decodeShared(data []byte) (map[any]any, error) {
+	return shown(p.codec.DecodeShared(data))
+}
+
+// shown returns values and err as typedjson returned them, whose errors quote nothing.
+func shown(values map[any]any, err error) (map[any]any, error) {
 	if err != nil {
-		return nil, decodeError(err.Error()) // typedjson quotes nothing
+		return nil, decodeError(err.Error())
 	}
 	return values, nil
 }

@@ -254,7 +254,7 @@ func (s *Store) decode(key string, item *record.Item) (*found, error) {
 		}
 		for _, codec := range s.readers {
 			for _, data := range ways {
-				if values, err := codec.Decode(data); err == nil {
+				if values, err := decode(codec, data); err == nil {
 					return s.decoded(f, codec, data, values), nil
 				}
 			}
@@ -271,7 +271,7 @@ func (s *Store) decode(key string, item *record.Item) (*found, error) {
 		if codec.Name() != name {
 			continue
 		}
-		values, err := codec.Decode(opened.Plain)
+		values, err := decode(codec, opened.Plain)
 		if err != nil {
 			return nil, s.undecodable(decodeReason(err))
 		}

@@ -56,7 +56,7 @@ type base struct {
 	data  []byte // as codec wrote them
 }
 
-func (b *base) decoded() (map[any]any, error) { return b.codec.Decode(b.data) }
+func (b *base) decoded() (map[any]any, error) { return decode(b.codec, b.data) }
 
 // differs reports whether values, of which codec makes data, are not those of b.
 func (b *base) differs(codec Codec, data []byte, values map[any]any) bool {

@@ -6,10 +6,11 @@ import (
 	"math/bits"
 	"strconv"
 	"time"
+	"unsafe"
 )
 
-// maxShared is the size of data up to which the strings in it share one copy of it. Beyond, an application that keeps
-// one of them would keep too much.
+// maxShared is the size of data up to which strings are parts of it. Beyond, an application that keeps one of them
+// would keep too much.
 const maxShared = 4 << 10
 
 // maxTypes is how many types a stream may define.
@@ -19,7 +20,7 @@ const maxTypes = 8
 type decoder struct {
 	reader
 	codec  *Codec
-	text   string // a copy of data, or ""
+	text   string // data, if strings may be parts of it
 	types  [maxTypes]defined
 	ntypes int
 	depth  int
@@ -46,9 +47,17 @@ const (
 
 // Decode returns the values that data holds, or false if that is for encoding/gob to say.
 func (c *Codec) Decode(data []byte) (map[any]any, bool) {
+	if len(data) <= maxShared {
+		data = bytes.Clone(data)
+	}
+	return c.DecodeShared(data)
+}
+
+// DecodeShared is Decode of data that nobody writes to afterwards: strings may be parts of it.
+func (c *Codec) DecodeShared(data []byte) (map[any]any, bool) {
 	d := decoder{reader: reader{data: data}, codec: c}
 	if len(data) <= maxShared {
-		d.text = string(data)
+		d.text = unsafe.String(unsafe.SliceData(data), len(data))
 	}
 	if id := d.typeID(false); !d.is(id, forms[sessionMap].shape) || !d.single() {
 		return nil, false

@@ -156,16 +156,20 @@ func (c *Codec) Encode(values map[any]any) ([]byte, error) {
 // Decode returns the values that data holds, with the types that Encode was given. It never returns a nil
 // map without an error. Its errors say what is wrong and where, and never quote data.
 func (c *Codec) Decode(data []byte) (map[any]any, error) {
+	if len(data) <= maxShared {
+		data = slices.Clone(data)
+	}
+	return c.DecodeShared(data)
+}
+
+// DecodeShared is Decode of data that nobody writes to afterwards: strings may be parts of it.
+func (c *Codec) DecodeShared(data []byte) (map[any]any, error) {
 	d, _ := c.decoders.Get().(*decoder)
 	if d == nil {
 		d = &decoder{types: c.types}
 	}
-	if d.share = len(data) <= maxShared; d.share {
-		d.s = string(data)
-	} else {
-		// Nobody writes to data meanwhile, and no string that is returned is a part of it.
-		d.s = unsafe.String(unsafe.SliceData(data), len(data))
-	}
+	d.s = unsafe.String(unsafe.SliceData(data), len(data))
+	d.share = len(data) <= maxShared
 	values, err := d.session()
 	if err != nil {
 		return nil, err

@@ -9,7 +9,7 @@ import (
 )
 
 // maxShared is how many bytes of strings may share one allocation. An application that keeps a single string keeps
-// all of them. The strings of an input that is not larger are parts of one copy of it.
+// all of them. The strings of an input that is not larger are parts of it.
 const maxShared = 4 << 10
 
 // A decoder reads JSON from s, in a single pass. Its methods begin at pos, before or at the value that they read,
