@@ -52,6 +52,19 @@ func decode(codec Codec, data []byte) (map[any]any, error) {
 	return codec.Decode(data)
 }
 
+// A repeater is a Codec that can return same where it would make the same bytes again.
+type repeater interface {
+	encodeOr(values map[any]any, same []byte) ([]byte, error)
+}
+
+// encodeOr is codec.Encode, but may return same where that is what codec makes.
+func encodeOr(codec Codec, values map[any]any, same []byte) ([]byte, error) {
+	if r, ok := codec.(repeater); ok {
+		return r.encodeOr(values, same)
+	}
+	return codec.Encode(values)
+}
+
 // GobCodec encodes sessions by [encoding/gob], as gorilla's own stores do: keys and values may be
 // of any type that gob takes, and the application's own types are registered with [gob.Register],
 // in every program that reads the session, before it does. That holds for [time.Time] too.
@@ -136,8 +149,10 @@ type preparedGob struct{ quick *quickgob.Codec }
 func (preparedGob) Name() string                 { return GobCodec{}.Name() }
 func (p preparedGob) canonical(data []byte) bool { return p.quick.Ours(data) }
 
-func (p preparedGob) Encode(values map[any]any) ([]byte, error) {
-	if data, ok := p.quick.Encode(values); ok {
+func (p preparedGob) Encode(values map[any]any) ([]byte, error) { return p.encodeOr(values, nil) }
+
+func (p preparedGob) encodeOr(values map[any]any, same []byte) ([]byte, error) {
+	if data, ok := p.quick.EncodeOr(values, same); ok {
 		return data, nil
 	}
 	return GobCodec{}.Encode(values)
@@ -216,6 +231,10 @@ type preparedJSON struct{ codec *typedjson.Codec }
 func (preparedJSON) Name() string                                { return JSONCodec{}.Name() }
 func (preparedJSON) canonical([]byte) bool                       { return true }
 func (p preparedJSON) Encode(values map[any]any) ([]byte, error) { return p.codec.Encode(values) }
+
+func (p preparedJSON) encodeOr(values map[any]any, same []byte) ([]byte, error) {
+	return p.codec.EncodeOr(values, same)
+}
 
 func (p preparedJSON) Decode(data []byte) (map[any]any, error) { return shown(p.codec.Decode(data)) }
 

@@ -525,7 +525,7 @@ func (s *Store) overtaken(err error, st *state) error {
 
 // changed reports whether the session must be written, and returns its data if so.
 func (s *Store) changed(session *sessions.Session, st *state, options *sessions.Options) (data []byte, changed bool, err error) {
-	data, err = s.encode(session.Values)
+	data, err = s.encodeOr(session.Values, st.base.data)
 	if err != nil {
 		return nil, false, err
 	}
@@ -533,11 +533,14 @@ func (s *Store) changed(session *sessions.Session, st *state, options *sessions.
 }
 
 // encode returns what the codec makes of values.
-func (s *Store) encode(values map[any]any) ([]byte, error) {
+func (s *Store) encode(values map[any]any) ([]byte, error) { return s.encodeOr(values, nil) }
+
+// encodeOr is encode, but may return same where that is what the codec makes.
+func (s *Store) encodeOr(values map[any]any, same []byte) ([]byte, error) {
 	if values == nil {
 		values = map[any]any{}
 	}
-	data, err := s.codec.Encode(values)
+	data, err := encodeOr(s.codec, values, same)
 	if err != nil {
 		return nil, fmt.Errorf("dynamostore: encode the session: %w", err)
 	}

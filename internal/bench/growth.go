@@ -59,43 +59,68 @@ func growWithSize() error {
 // growWithRequests prints what a request costs, by how many are under way at once on one Store, each of a session of
 // its own.
 func growWithRequests() error {
-	fmt.Println("\nGet and Save of a change on one Store, by the requests under way at once (elapsed µs for each request, of the best round; 4 KiB):")
-	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Println("\nGet and Save of a change on one Store, by the requests under way at once (for each request, 4 KiB; elapsed: of the best round):")
 	counts := []int{1, 2, 4, 8, 16, 32, 64, 128, 256}
-	fmt.Fprint(w, "codec\tdata\t")
-	for _, n := range counts {
-		fmt.Fprintf(w, "%d\t", n)
-	}
-	fmt.Fprintln(w)
+	w := newTable(counts, "codec\tdata\tµs\t", "%d\t")
 	for _, c := range []benchCase{{codec: "json"}, {codec: "gob", compress: true, encrypt: true}} {
 		c.op, c.size, c.pairs = changed, 4<<10, 1
-		fmt.Fprintf(w, "%s\t%s\t", c.codec, c.data())
 		v, _, err := c.setup()
 		if err != nil {
 			return err
 		}
+		var elapsed, used []string
 		for _, n := range counts {
-			var elapsed []float64
+			var m meter
+			visits := max(2*n, 512)
 			for range *rounds {
-				us, err := parallel(v, n, max(2*n, 512))
-				if err != nil {
+				m.begin()
+				if err := parallel(v, n, visits); err != nil {
 					return err
 				}
-				elapsed = append(elapsed, us)
+				m.end(visits)
 			}
-			fmt.Fprintf(w, "%.0f\t", slices.Min(elapsed))
+			elapsed, used = append(elapsed, m.bestElapsed()), append(used, m.medianCPU())
 		}
-		fmt.Fprintln(w)
+		fmt.Fprintf(w, "%s\t%s\tCPU\t%s\t\n", c.codec, c.data(), strings.Join(used, "\t"))
+		fmt.Fprintf(w, "\t\telapsed\t%s\t\n", strings.Join(elapsed, "\t"))
 	}
 	return w.Flush()
 }
 
-// parallel has n visitors make visits all together, and returns the elapsed µs by visits.
-func parallel(v *visitor, n, visits int) (float64, error) {
+func newTable(counts []int, head, each string) *tabwriter.Writer {
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprint(w, head)
+	for _, n := range counts {
+		fmt.Fprintf(w, each, n)
+	}
+	fmt.Fprintln(w)
+	return w
+}
+
+// meter collects what rounds took, in µs for each of the things that were done.
+type meter struct {
+	start, cpuStart time.Duration
+	elapsed, used   []float64
+}
+
+var epoch = time.Now()
+
+func (m *meter) begin() { m.start, m.cpuStart = time.Since(epoch), cpu() }
+
+func (m *meter) end(n int) {
+	per := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e3 / float64(n) }
+	m.elapsed = append(m.elapsed, per(time.Since(epoch)-m.start))
+	m.used = append(m.used, per(cpu()-m.cpuStart))
+}
+
+func (m *meter) bestElapsed() string { return fmt.Sprintf("%.0f", slices.Min(m.elapsed)) }
+func (m *meter) medianCPU() string   { return fmt.Sprintf("%.0f", median(m.used)) }
+
+// parallel has n visitors make visits all together.
+func parallel(v *visitor, n, visits int) error {
 	var left atomic.Int64
 	left.Store(int64(visits))
 	errs := make(chan error, n)
-	start := time.Now()
 	for range n {
 		go func() {
 			own := *v
@@ -109,89 +134,110 @@ func parallel(v *visitor, n, visits int) (float64, error) {
 			errs <- nil
 		}()
 	}
+	return collect(errs, n)
+}
+
+// collect returns the first of n errors.
+func collect(errs <-chan error, n int) error {
+	var first error
 	for range n {
-		if err := <-errs; err != nil {
-			return 0, err
+		if err := <-errs; first == nil {
+			first = err
 		}
 	}
-	return float64(time.Since(start).Microseconds()) / float64(visits), nil
+	return first
 }
 
 // growWithTabs prints what it takes that many tabs change one session at once, each a value of its own.
 func growWithTabs() error {
-	fmt.Println("\nTabs that all load one session and then all save a change of it (in memory; for each tab; elapsed µs of the best round):")
-	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Println("\nTabs that all load one session and then all save a change of it, in memory (for each tab; elapsed: of the best round):")
 	counts := []int{1, 2, 4, 8, 16, 32, 64}
-	fmt.Fprint(w, "processes\tin each tab\t")
-	for _, n := range counts {
-		fmt.Fprintf(w, "%d tabs\t", n)
-	}
-	fmt.Fprintln(w)
+	w := newTable(counts, "processes\tin each tab\t", "%d tabs\t")
 	for _, processes := range []int{1, 2, 4} {
-		var us, requests []string
+		var elapsed, used, requests []string
 		for _, n := range counts {
-			var elapsed, sent []float64
+			var m meter
+			var sent []float64
 			for range *rounds {
-				e, s, err := tabs(n, processes)
+				t, err := newTabs(processes)
 				if err != nil {
 					return err
 				}
-				elapsed, sent = append(elapsed, e), append(sent, s)
+				m.begin()
+				if err := t.open(n); err != nil {
+					return err
+				}
+				m.end(n)
+				sent = append(sent, float64(t.requests.n.Load())/float64(n))
+				if err := t.check(n); err != nil {
+					return err
+				}
 			}
-			us = append(us, fmt.Sprintf("%.0f", slices.Min(elapsed)))
+			elapsed, used = append(elapsed, m.bestElapsed()), append(used, m.medianCPU())
 			requests = append(requests, fmt.Sprintf("%.1f", median(sent)))
 		}
-		fmt.Fprintf(w, "%d\tµs\t%s\t\n", processes, strings.Join(us, "\t"))
+		fmt.Fprintf(w, "%d\tCPU µs\t%s\t\n", processes, strings.Join(used, "\t"))
+		fmt.Fprintf(w, "\telapsed µs\t%s\t\n", strings.Join(elapsed, "\t"))
 		fmt.Fprintf(w, "\trequests\t%s\t\n", strings.Join(requests, "\t"))
 	}
 	return w.Flush()
 }
 
-// tabs has n tabs, served by several processes, change one session, and checks that no change is lost.
-func tabs(n, processes int) (us, requests float64, err error) {
-	ctx := context.Background()
-	counted := &counter{next: memdynamo.New()}
-	client := newClient(counted)
-	var stores []*dynamostore.Store // what is in line is known to each by itself, as in processes of their own
+// maxTabs is how many tabs there can be. The session has a value for each from the beginning, so that it does not grow
+// with them.
+const maxTabs = 64
+
+// tabs are those of a browser, served by several processes.
+type tabs struct {
+	requests *counter
+	stores   []*dynamostore.Store // who is in line is known to each by itself, as in processes of their own
+	cookie   *http.Cookie
+}
+
+func newTabs(processes int) (*tabs, error) {
+	t := &tabs{requests: &counter{next: memdynamo.New()}}
+	client := newClient(t.requests)
 	for range processes {
 		store, err := dynamostore.New(client, dynamostore.Config{Codec: dynamostore.JSONCodec{}}, []byte(strings.Repeat("k", 32)))
 		if err != nil {
-			return 0, 0, err
+			return nil, err
 		}
-		stores = append(stores, store)
+		t.stores = append(t.stores, store)
 	}
-	if err := stores[0].EnsureTable(ctx); err != nil {
-		return 0, 0, err
+	if err := t.stores[0].EnsureTable(context.Background()); err != nil {
+		return nil, err
 	}
-
-	// The session has a value for each tab from the beginning, so that it does not grow with them.
-	request := httptest.NewRequest("GET", "/", nil)
-	answer := httptest.NewRecorder()
-	session, err := stores[0].Get(request, cookieName)
+	r, w := httptest.NewRequest("GET", "/", nil), httptest.NewRecorder()
+	session, err := t.stores[0].Get(r, cookieName)
 	if err != nil {
-		return 0, 0, err
+		return nil, err
 	}
-	for tab := range 64 {
+	for tab := range maxTabs {
 		session.Values[fmt.Sprint("tab", tab)] = 0
 	}
-	if err := session.Save(request, answer); err != nil {
-		return 0, 0, err
+	if err := session.Save(r, w); err != nil {
+		return nil, err
 	}
-	load := func(tab int) (*http.Request, *sessions.Session, error) {
-		r := httptest.NewRequest("GET", "/", nil)
-		r.AddCookie(answer.Result().Cookies()[0])
-		session, err := stores[tab%processes].Get(r, cookieName)
-		return r, session, err
-	}
+	t.cookie = w.Result().Cookies()[0]
+	t.requests.n.Store(0)
+	return t, nil
+}
 
-	counted.n.Store(0)
-	start := time.Now()
+func (t *tabs) load(tab int) (*http.Request, *sessions.Session, error) {
+	r := httptest.NewRequest("GET", "/", nil)
+	r.AddCookie(t.cookie)
+	session, err := t.stores[tab%len(t.stores)].Get(r, cookieName)
+	return r, session, err
+}
+
+// open has n tabs load the session, and then change it, each a value of its own.
+func (t *tabs) open(n int) error {
 	errs := make(chan error, n)
 	var loaded sync.WaitGroup
 	loaded.Add(n)
 	for tab := range n {
 		go func() {
-			r, session, err := load(tab)
+			r, session, err := t.load(tab)
 			loaded.Done()
 			loaded.Wait()
 			if err == nil {
@@ -201,20 +247,18 @@ func tabs(n, processes int) (us, requests float64, err error) {
 			errs <- err
 		}()
 	}
-	for range n {
-		if err := <-errs; err != nil {
-			return 0, 0, err
-		}
-	}
-	us = float64(time.Since(start).Microseconds()) / float64(n)
-	requests = float64(counted.n.Load()) / float64(n)
-	_, session, err = load(0)
+	return collect(errs, n)
+}
+
+// check returns an error if a change was lost.
+func (t *tabs) check(n int) error {
+	_, session, err := t.load(0)
 	for tab := range n {
 		if err == nil && session.Values[fmt.Sprint("tab", tab)] != 1 {
 			err = fmt.Errorf("the change of tab %d of %d was lost", tab, n)
 		}
 	}
-	return us, requests, err
+	return err
 }
 
 // counter counts requests.

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/bits"
 	"strconv"
+	"strings"
 	"time"
 	"unsafe"
 )
@@ -21,6 +22,7 @@ type decoder struct {
 	reader
 	codec  *Codec
 	text   string // data, if strings may be parts of it
+	chunk  strings.Builder
 	types  [maxTypes]defined
 	ntypes int
 	depth  int
@@ -319,10 +321,20 @@ func (d *decoder) stringMap() map[string]any {
 
 func (d *decoder) string() string {
 	b := d.bytes(d.uint())
-	if d.text != "" {
+	switch {
+	case d.text != "":
 		return d.text[d.pos-len(b) : d.pos]
+	case len(b) > maxShared/8:
+		return string(b)
 	}
-	return string(b)
+	// Short ones share an allocation, which is never reused.
+	if d.chunk.Cap()-d.chunk.Len() < len(b) {
+		d.chunk.Reset()
+		d.chunk.Grow(maxShared)
+	}
+	d.chunk.Write(b)
+	all := d.chunk.String()
+	return all[len(all)-len(b):]
 }
 
 // slice reads a []byte, which is nil if it is empty, as gob leaves it.

@@ -1,6 +1,7 @@
 package quickgob
 
 import (
+	"bytes"
 	"math"
 	"math/bits"
 	"slices"
@@ -25,15 +26,18 @@ type pair struct {
 }
 
 // maxPooled is the largest buffer that is kept for the next session.
-const maxPooled = 256 << 10
+const maxPooled = 1 << 20
 
 // Encode returns values as encoding/gob reads them, or false if that is for encoding/gob to write.
-func (c *Codec) Encode(values map[any]any) ([]byte, bool) {
+func (c *Codec) Encode(values map[any]any) ([]byte, bool) { return c.EncodeOr(values, nil) }
+
+// EncodeOr is Encode, but returns same where it is what Encode would return.
+func (c *Codec) EncodeOr(values map[any]any, same []byte) ([]byte, bool) {
 	e, _ := c.encoders.Get().(*encoder)
 	if e == nil {
 		e = &encoder{codec: c}
 	}
-	data := e.session(values)
+	data := e.session(values, same)
 	if data == nil {
 		return nil, false
 	}
@@ -47,7 +51,7 @@ func (c *Codec) Encode(values map[any]any) ([]byte, bool) {
 
 // session returns the definitions of the types that values use, and then values, in messages: gob writes a definition
 // where the type is first used, but reads it before the value as well.
-func (e *encoder) session(values map[any]any) []byte {
+func (e *encoder) session(values map[any]any, same []byte) []byte {
 	e.int(e.use(sessionMap).id)
 	e.buf = append(e.buf, 0)
 	e.uint(uint64(len(values)))
@@ -67,20 +71,21 @@ func (e *encoder) session(values map[any]any) []byte {
 			return nil
 		}
 	}
-	n := len(e.buf)
+	// The definitions, for which there was no room yet, come before the rest.
+	body := len(e.buf)
 	for _, c := range e.used {
 		if c != nil {
-			n += len(c.definition)
+			e.buf = append(e.buf, c.definition...)
 		}
 	}
-	data := make([]byte, 0, n+maxUint)
-	for _, c := range e.used {
-		if c != nil {
-			data = append(data, c.definition...)
-		}
+	e.uint(uint64(body))
+	head := e.buf[body:]
+	if len(same) == len(e.buf) && bytes.Equal(same[:len(head)], head) && bytes.Equal(same[len(head):], e.buf[:body]) {
+		return same
 	}
-	data = appendUint(data, uint64(len(e.buf)))
-	return append(data, e.buf...)
+	data := make([]byte, 0, len(e.buf))
+	data = append(data, head...)
+	return append(data, e.buf[:body]...)
 }
 
 func comparePairs(a, b pair) int { return strings.Compare(a.key, b.key) }

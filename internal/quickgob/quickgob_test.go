@@ -411,3 +411,23 @@ func TestDecodedValuesAreCopies(t *testing.T) {
 		}
 	}
 }
+
+// What is the same as before is the same bytes, not a copy of them.
+func TestEncodeOrReturnsWhatIsTheSame(t *testing.T) {
+	var c Codec
+	for seed := range uint64(200) {
+		values := randomSession(seed)
+		before, _ := c.Encode(values)
+		got, ok := c.EncodeOr(values, before)
+		if !ok || &got[0] != &before[0] {
+			t.Fatalf("seed %d: EncodeOr made %q anew", seed, got)
+		}
+		other := bytes.Clone(before)
+		other[int(seed)%len(other)]++
+		for _, other := range [][]byte{nil, before[1:], append(bytes.Clone(before), 0), other} {
+			if got, ok := c.EncodeOr(values, other); !ok || !bytes.Equal(got, before) {
+				t.Fatalf("seed %d: EncodeOr = %q, want %q", seed, got, before)
+			}
+		}
+	}
+}

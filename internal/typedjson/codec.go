@@ -77,6 +77,7 @@
 package typedjson
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"reflect"
@@ -116,7 +117,10 @@ func New(types ...any) (*Codec, error) {
 //
 // A key that is not a string, and a type that is neither Go's own nor listed, is an error
 // that names the key and the type. An error never holds a value. All are reported, sorted.
-func (c *Codec) Encode(values map[any]any) ([]byte, error) {
+func (c *Codec) Encode(values map[any]any) ([]byte, error) { return c.EncodeOr(values, nil) }
+
+// EncodeOr is Encode, but returns same where it is what Encode would return.
+func (c *Codec) EncodeOr(values map[any]any, same []byte) ([]byte, error) {
 	e, _ := c.encoders.Get().(*encoder)
 	if e == nil {
 		e = new(encoder)
@@ -144,7 +148,10 @@ func (c *Codec) Encode(values map[any]any) ([]byte, error) {
 	var data []byte
 	err := e.err()
 	if err == nil {
-		data = slices.Clone(e.buf)
+		data = same
+		if !bytes.Equal(e.buf, same) {
+			data = slices.Clone(e.buf)
+		}
 	}
 	e.reset()
 	if cap(e.buf) <= maxPooled {
