@@ -22,7 +22,7 @@ import (
 )
 
 var (
-	rounds = flag.Int("rounds", 9, "how often each is measured")
+	rounds = flag.Int("rounds", 11, "how often each is measured")
 	round  = flag.Duration("round", 20*time.Millisecond, "how long one measurement takes")
 	run    = flag.String("run", "", "measure only what this regular expression matches")
 	grow   = flag.Bool("growth", true, "measure how cost grows")

@@ -18,7 +18,7 @@ import (
 
 // What a day is.
 const (
-	visits     = 250         // by people
+	visits     = 300         // by people
 	returning  = 0.4         // of them come with a session of one of the fortnight before
 	pagesEach  = 7           // page views of a visit, on average; each is at least 1
 	thinking   = time.Minute // between two of them, on average

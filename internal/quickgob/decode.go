@@ -10,9 +10,12 @@ import (
 	"unsafe"
 )
 
-// maxShared is the size of data up to which strings are parts of it. Beyond, an application that keeps one of them
-// would keep too much.
-const maxShared = 4 << 10
+// A string is a part of the data if that has no more than maxShared bytes, or maxFactor times those of the string. An
+// application that keeps the string keeps all of the data.
+const (
+	maxShared = 4 << 10
+	maxFactor = 32
+)
 
 // maxTypes is how many types a stream may define.
 const maxTypes = 8
@@ -21,7 +24,7 @@ const maxTypes = 8
 type decoder struct {
 	reader
 	codec  *Codec
-	text   string // data, if strings may be parts of it
+	text   string // data
 	chunk  strings.Builder
 	types  [maxTypes]defined
 	ntypes int
@@ -48,19 +51,11 @@ const (
 )
 
 // Decode returns the values that data holds, or false if that is for encoding/gob to say.
-func (c *Codec) Decode(data []byte) (map[any]any, bool) {
-	if len(data) <= maxShared {
-		data = bytes.Clone(data)
-	}
-	return c.DecodeShared(data)
-}
+func (c *Codec) Decode(data []byte) (map[any]any, bool) { return c.DecodeShared(bytes.Clone(data)) }
 
 // DecodeShared is Decode of data that nobody writes to afterwards: strings may be parts of it.
 func (c *Codec) DecodeShared(data []byte) (map[any]any, bool) {
-	d := decoder{reader: reader{data: data}, codec: c}
-	if len(data) <= maxShared {
-		d.text = unsafe.String(unsafe.SliceData(data), len(data))
-	}
+	d := decoder{reader: reader{data: data}, codec: c, text: unsafe.String(unsafe.SliceData(data), len(data))}
 	if id := d.typeID(false); !d.is(id, forms[sessionMap].shape) || !d.single() {
 		return nil, false
 	}
@@ -322,15 +317,16 @@ func (d *decoder) stringMap() map[string]any {
 func (d *decoder) string() string {
 	b := d.bytes(d.uint())
 	switch {
-	case d.text != "":
+	case len(d.text) <= max(maxShared, maxFactor*len(b)):
 		return d.text[d.pos-len(b) : d.pos]
 	case len(b) > maxShared/8:
 		return string(b)
 	}
 	// Short ones share an allocation, which is never reused.
 	if d.chunk.Cap()-d.chunk.Len() < len(b) {
+		size := min(max(2*d.chunk.Cap(), maxShared/8), maxShared)
 		d.chunk.Reset()
-		d.chunk.Grow(maxShared)
+		d.chunk.Grow(size)
 	}
 	d.chunk.Write(b)
 	all := d.chunk.String()

@@ -163,10 +163,7 @@ func (c *Codec) EncodeOr(values map[any]any, same []byte) ([]byte, error) {
 // Decode returns the values that data holds, with the types that Encode was given. It never returns a nil
 // map without an error. Its errors say what is wrong and where, and never quote data.
 func (c *Codec) Decode(data []byte) (map[any]any, error) {
-	if len(data) <= maxShared {
-		data = slices.Clone(data)
-	}
-	return c.DecodeShared(data)
+	return c.DecodeShared(slices.Clone(data))
 }
 
 // DecodeShared is Decode of data that nobody writes to afterwards: strings may be parts of it.
@@ -176,7 +173,6 @@ func (c *Codec) DecodeShared(data []byte) (map[any]any, error) {
 		d = &decoder{types: c.types}
 	}
 	d.s = unsafe.String(unsafe.SliceData(data), len(data))
-	d.share = len(data) <= maxShared
 	values, err := d.session()
 	if err != nil {
 		return nil, err

@@ -8,16 +8,18 @@ import (
 	"time"
 )
 
-// maxShared is how many bytes of strings may share one allocation. An application that keeps a single string keeps
-// all of them. The strings of an input that is not larger are parts of it.
-const maxShared = 4 << 10
+// A string is a part of the input if that has no more than maxShared bytes, or maxFactor times those of the string. An
+// application that keeps the string keeps all of the input.
+const (
+	maxShared = 4 << 10
+	maxFactor = 32
+)
 
 // A decoder reads JSON from s, in a single pass. Its methods begin at pos, before or at the value that they read,
 // and leave pos behind it.
 type decoder struct {
 	types   *registry
-	s       string // not to be kept, unless
-	share   bool   // strings may be parts of s
+	s       string
 	pos     int
 	scratch []byte // a string that has escapes
 	chunk   strings.Builder

@@ -53,7 +53,7 @@ func (d *decoder) literal(word string) error {
 // string reads a string at pos and returns it to be kept.
 func (d *decoder) string() (string, error) {
 	s, own, err := d.quoted()
-	if !own && !d.share {
+	if !own && len(d.s) > max(maxShared, maxFactor*len(s)) {
 		s = d.clone(s)
 	}
 	return s, err
@@ -65,8 +65,9 @@ func (d *decoder) clone(s string) string {
 		return strings.Clone(s)
 	}
 	if d.chunk.Cap()-d.chunk.Len() < len(s) {
+		size := min(max(2*d.chunk.Cap(), maxShared/8), maxShared)
 		d.chunk.Reset()
-		d.chunk.Grow(maxShared)
+		d.chunk.Grow(size)
 	}
 	d.chunk.WriteString(s)
 	all := d.chunk.String()
