@@ -125,7 +125,9 @@ func (d *decoder) define(id int64) {
 	default:
 		d.bad = true
 	}
-	if d.uint() != 0 || d.uint() != 0 || id < idFirst || d.find(id) != nil || d.ntypes == maxTypes {
+	d.single() // the end of the field's struct
+	d.single() // and that of wireType
+	if id < idFirst || d.find(id) != nil || d.ntypes == maxTypes {
 		d.bad = true
 	}
 	if !d.bad {
@@ -157,7 +159,7 @@ func (d *decoder) is(id int64, s shape) bool {
 	return t != nil && t.shape == s
 }
 
-// single reads what stands before a value that is no struct.
+// single reads the zero that stands before a value that is no struct, as at the end of one that is.
 func (d *decoder) single() bool {
 	if d.uint() != 0 {
 		d.bad = true
