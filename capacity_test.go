@@ -76,8 +76,8 @@ func TestRequestsAndCapacity(t *testing.T) {
 		r, w     float64
 	}{
 		{"500 B", strings.Repeat("x", 500), false, 1, 1},
-		{"3,000 B", noise(3000), false, 1, 4},
-		{"30,000 B", noise(30000), false, 8, 30},
+		{"3,000 B", incompressible(3000), false, 1, 4},
+		{"30,000 B", incompressible(30000), false, 8, 30},
 		{"30,000 B, of text that repeats itself", strings.Repeat("All quiet. ", 2727), false, 1, 1},
 		{"500 B, EventualReads", strings.Repeat("x", 500), true, 0.5, 1},
 	}
@@ -173,8 +173,8 @@ func TestRequestsAndCapacity(t *testing.T) {
 	}
 }
 
-// noise returns text of n bytes that compression does not make smaller by a capacity unit.
-func noise(n int) string {
+// incompressible returns text of n bytes that compression does not make smaller by a capacity unit.
+func incompressible(n int) string {
 	b := make([]byte, n)
 	for i, x := 0, uint64(1); i < n; i++ {
 		x ^= x << 13
