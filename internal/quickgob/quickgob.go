@@ -47,9 +47,8 @@ const (
 	composites
 )
 
-// forms are what is written of the composites. A stream may give its types any ids from idFirst on, and
-// encoding/gob takes the next free one of the process. These are the same in every process, so that
-// equal sessions are equal bytes, and larger than encoding/gob's, so that it shows who wrote a session.
+// forms are what is written of the composites. A stream may give its types any ids from idFirst on; encoding/gob
+// takes the next free one of the process. These are the same in every process, so that equal sessions are equal bytes.
 var forms = [composites]struct {
 	sample any
 	shape  shape
@@ -62,8 +61,6 @@ var forms = [composites]struct {
 	timeTime:     {time.Time{}, shape{kind: gobShape}},
 	timeDuration: {time.Duration(0), shape{}}, // an integer to gob
 }
-
-const idOurs = 1 << 13
 
 // composite returns one of the composites, nil if it is not registered.
 func (c *Codec) composite(kind int) *composite {
@@ -79,7 +76,7 @@ func (c *Codec) composite(kind int) *composite {
 
 // learn has encoding/gob write one of the composites, and looks at how it calls it.
 func learn(kind int) *composite {
-	known := &composite{id: idOurs + int64(kind), definition: definition(kind)}
+	known := &composite{id: idFirst + int64(kind), definition: definition(kind)}
 	if kind == timeDuration {
 		known.id = idInt
 	}
@@ -115,12 +112,10 @@ func definition(kind int) []byte {
 		return nil
 	}
 	var e encoder
-	e.int(-(idOurs + int64(kind)))
+	e.int(-(idFirst + int64(kind)))
 	e.uint(uint64(s.kind))
 	e.uint(1) // the commonType that each has
-	e.uint(2) // without a name
-	e.int(idOurs + int64(kind))
-	e.uint(0)
+	e.uint(0) // without a name, and without repeating the id, which is what shows that it is ours
 	if s.kind == mapShape {
 		e.uint(1)
 		e.int(s.key)
@@ -134,7 +129,7 @@ func definition(kind int) []byte {
 	return append(appendUint(nil, uint64(len(e.buf))), e.buf...)
 }
 
-// Ours reports whether Encode wrote data, which two sessions have in common, therefore, if and only if they are equal.
+// Ours reports whether Encode wrote data, as its first definition shows, which two sessions have in common, therefore, if and only if they are equal.
 func (c *Codec) Ours(data []byte) bool {
 	return bytes.HasPrefix(data, c.composite(sessionMap).definition)
 }
