@@ -2,7 +2,7 @@ FUZZTIME ?= 10s
 SOAK ?= 1m
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-dynamodb-local e2e screenshots lint faults sizes soak fuzz connections rename
+.PHONY: help run test test-dynamodb-local e2e screenshots lint faults sizes soak fuzz connections bench cost rename
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,14 @@ sizes: ## print what sessions take in the table, and what writing them costs
 
 soak: ## have many browsers use sessions behind random faults for SOAK (1m)
 	go test -race -count=1 -timeout 2h -run '^TestSoak$$' -v . -soak $(SOAK)
+
+bench: ## measure the Store against the SDK alone, and count requests and capacity (Java); ARGS='-run ^Get/' for less
+	@go run ./internal/bench $(ARGS)
+	@go test -count=1 -run '^TestRequestsAndCapacity$$' -requests-table
+	@.ci/with-dynamodb-local go test -count=1 -run '^TestRequestsAndCapacity$$' -requests-table
+
+cost: ## replay a day of an application, print what it costs, and draw docs/cost.svg
+	@cd internal/bill && go test -count=1 -run '^TestBill$$' -print -write
 
 fuzz: ## run every fuzz target for FUZZTIME (10s) each
 	.ci/fuzz $(FUZZTIME)

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"example.com/dynamostore/internal/quickgob"
 	"example.com/dynamostore/internal/typedjson"
 )
 
@@ -37,9 +38,43 @@ type preparer interface {
 	prepare() (Codec, error)
 }
 
+// A canonical is a Codec that has equal values as equal bytes, in all that canonical reports true of.
+type canonical interface {
+	canonical(data []byte) bool
+}
+
+// A sharer is a Codec whose strings can be parts of the data, which nobody changes then.
+type sharer interface {
+	decodeShared(data []byte) (map[any]any, error)
+}
+
+// decode is codec.Decode, of data that nobody changes any more.
+func decode(codec Codec, data []byte) (map[any]any, error) {
+	if s, ok := codec.(sharer); ok {
+		return s.decodeShared(data)
+	}
+	return codec.Decode(data)
+}
+
+// A repeater is a Codec that can return same where it would make the same bytes again.
+type repeater interface {
+	encodeOr(values map[any]any, same []byte) ([]byte, error)
+}
+
+// encodeOr is codec.Encode, but may return same where that is what codec makes.
+func encodeOr(codec Codec, values map[any]any, same []byte) ([]byte, error) {
+	if r, ok := codec.(repeater); ok {
+		return r.encodeOr(values, same)
+	}
+	return codec.Encode(values)
+}
+
 // GobCodec encodes sessions by [encoding/gob], as gorilla's own stores do: keys and values may be
 // of any type that gob takes, and the application's own types are registered with [gob.Register],
 // in every program that reads the session, before it does. That holds for [time.Time] too.
+//
+// A Store writes and reads sessions of plain values (see package quickgob) in the format of gob without
+// encoding/gob, several times as fast; one that holds other types goes through encoding/gob.
 type GobCodec struct{}
 
 // Name returns "gob".
@@ -122,6 +157,38 @@ func (GobCodec) Decode(data []byte) (values map[any]any, err error) {
 
 const errNoGob = decodeError("it is not a gob of a session's values")
 
+func (GobCodec) prepare() (Codec, error) { return preparedGob{new(quickgob.Codec)}, nil }
+
+// preparedGob is a GobCodec that writes and reads by itself what needs no encoding/gob. What it leaves
+// to encoding/gob, errors included, is GobCodec's.
+type preparedGob struct{ quick *quickgob.Codec }
+
+func (preparedGob) Name() string                 { return GobCodec{}.Name() }
+func (p preparedGob) canonical(data []byte) bool { return p.quick.Ours(data) }
+
+func (p preparedGob) Encode(values map[any]any) ([]byte, error) { return p.encodeOr(values, nil) }
+
+func (p preparedGob) encodeOr(values map[any]any, same []byte) ([]byte, error) {
+	if data, ok := p.quick.EncodeOr(values, same); ok {
+		return data, nil
+	}
+	return GobCodec{}.Encode(values)
+}
+
+func (p preparedGob) Decode(data []byte) (map[any]any, error) {
+	if values, ok := p.quick.Decode(data); ok {
+		return values, nil
+	}
+	return GobCodec{}.Decode(data)
+}
+
+func (p preparedGob) decodeShared(data []byte) (map[any]any, error) {
+	if values, ok := p.quick.DecodeShared(data); ok {
+		return values, nil
+	}
+	return GobCodec{}.Decode(data)
+}
+
 // A decodeError is the error of one of this package's codecs: it quotes nothing of its input, so
 // it is shown.
 type decodeError string
@@ -172,19 +239,38 @@ func (c JSONCodec) prepare() (Codec, error) {
 	if err != nil {
 		return nil, err
 	}
-	return preparedJSON{codec}, nil
+	return preparedJSON{codec, len(c.Types) > 0}, nil
 }
 
 // preparedJSON is a JSONCodec whose types were looked at.
-type preparedJSON struct{ codec *typedjson.Codec }
+type preparedJSON struct {
+	codec *typedjson.Codec
+	typed bool // there are Types
+}
 
 func (preparedJSON) Name() string                                { return JSONCodec{}.Name() }
 func (p preparedJSON) Encode(values map[any]any) ([]byte, error) { return p.codec.Encode(values) }
 
-func (p preparedJSON) Decode(data []byte) (map[any]any, error) {
-	values, err := p.codec.Decode(data)
+func (p preparedJSON) encodeOr(values map[any]any, same []byte) ([]byte, error) {
+	return p.codec.EncodeOr(values, same)
+}
+
+// canonical is false of what holds a value of Types: an older version of the program, whose type had other
+// fields, wrote an equal one otherwise.
+func (p preparedJSON) canonical(data []byte) bool {
+	return !p.typed || !bytes.Contains(data, []byte(`{"$`))
+}
+
+func (p preparedJSON) Decode(data []byte) (map[any]any, error) { return shown(p.codec.Decode(data)) }
+
+func (p preparedJSON) decodeShared(data []byte) (map[any]any, error) {
+	return shown(p.codec.DecodeShared(data))
+}
+
+// shown returns values and err as typedjson returned them, whose errors quote nothing.
+func shown(values map[any]any, err error) (map[any]any, error) {
 	if err != nil {
-		return nil, decodeError(err.Error()) // typedjson quotes nothing
+		return nil, decodeError(err.Error())
 	}
 	return values, nil
 }

@@ -233,3 +233,62 @@ func FuzzCookie(f *testing.F) {
 		}
 	})
 }
+
+// What encoding/gob wrote, which has maps in any order and types by ids of its process, is compared by value: a
+// session that another instance or an older version wrote is not written again unless it changed.
+func TestUnchangedGobIsNotRewrittenWhoeverWroteIt(t *testing.T) {
+	values := map[any]any{
+		"user": "ann", "n": 7, "at": time.Unix(1, 0).UTC(), "_flash": []any{"saved", map[string]int{"a": 1}},
+		"cart": cart{Items: []string{"tea"}}, "list": []any{1, "a"},
+	}
+	for _, name := range []string{"plain values", "with a type of the application's"} {
+		t.Run(name, func(t *testing.T) {
+			if name == "plain values" {
+				delete(values, "cart")
+				values["_flash"] = []any{"saved"}
+			} else {
+				values["cart"] = cart{Items: []string{"tea"}}
+			}
+			a := newApp(t)
+			b := a.browser()
+			if _, err := b.with(func(s *sessions.Session) { s.Values = values }); err != nil {
+				t.Fatal(err)
+			}
+			data, err := dynamostore.GobCodec{}.Encode(values)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a.alter(dynamotest.Item{"data": dynamotest.B(data)})
+			a.sent("PutItem")
+			if cookies, err := b.with(func(*sessions.Session) {}); err != nil || len(cookies) != 0 {
+				t.Errorf("Save of an unchanged session set %d cookies: %v", len(cookies), err)
+			}
+			a.sent("GetItem")
+			b.set("n", 8)
+			a.sent("GetItem", "UpdateItem")
+			if got := b.values(); got["n"] != 8 || got["user"] != "ann" {
+				t.Errorf("the session is %v", got)
+			}
+		})
+	}
+}
+
+// An older version of the application wrote the session, whose type had a field less.
+func TestUnchangedJSONIsNotRewrittenWhereATypeGainedAField(t *testing.T) {
+	a := newApp(t, func(c *dynamostore.Config) { c.Codec = dynamostore.JSONCodec{Types: []any{cart{}}} })
+	b := a.browser()
+	b.set("cart", cart{})
+	now := render(a.item()["data"])
+	before := `{"cart":{"$dynamostore_test.cart":{}}}`
+	if now == "B:"+before {
+		t.Fatalf("data is %s, which has no field to gain", now)
+	}
+	a.alter(dynamotest.Item{"data": dynamotest.B([]byte(before))})
+	a.backend.Counts()
+	if cookies, err := b.with(func(*sessions.Session) {}); err != nil || len(cookies) != 0 {
+		t.Errorf("Save of an unchanged session set %d cookies: %v", len(cookies), err)
+	}
+	a.sent("GetItem")
+	b.set("cart", cart{Items: []string{"tea"}})
+	a.sent("GetItem", "UpdateItem")
+}

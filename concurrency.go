@@ -137,15 +137,16 @@ func (c *change) write(ctx context.Context) error {
 	if s.cfg.Concurrency == Lock {
 		w.Token = c.st.token()
 	}
+	written := w.Written()
 	if c.newKey != "" {
 		err = s.table.Move(ctx, c.key, c.newKey, c.read, w)
 	} else if err = s.table.Update(ctx, c.key, c.read, w); err == nil {
-		c.written = w.Written()
+		c.written = written
 	}
 	if err != nil {
 		return err
 	}
-	c.settle(w.Written().Bare())
+	c.settle(written.Bare())
 	c.st.lease.given()
 	return nil
 }
@@ -171,7 +172,7 @@ func (c *change) settle(item *record.Item) {
 		clear(c.session.Values)
 		maps.Copy(c.session.Values, c.values)
 	}
-	c.st.live(item, newBase(c.store.codec, c.data, c.session.Values), *c.options)
+	c.st.live(item, base{c.store.codec, c.data}, *c.options)
 }
 
 // onto applies what the request changed to what another one stored meanwhile. It reports whether

@@ -21,6 +21,7 @@ import (
 	"github.com/gorilla/sessions"
 
 	"example.com/dynamostore/internal/envelope"
+	"example.com/dynamostore/internal/quickgob"
 	"example.com/dynamostore/internal/record"
 )
 
@@ -241,6 +242,7 @@ func newStore(client Client, cfg Config, keyPairs [][]byte) (*Store, error) {
 	for _, codec := range s.Codecs {
 		if codec, ok := codec.(*securecookie.SecureCookie); ok {
 			codec.MaxAge(0)
+			codec.SetSerializer(quickgob.Serializer{})
 		}
 	}
 	return s, nil

@@ -134,9 +134,8 @@ func (s *Store) New(r *http.Request, name string) (*sessions.Session, error) {
 func (s *Store) load(ctx context.Context, r *http.Request, name string) (*sessions.Session, error) {
 	session := sessions.NewSession(s, name)
 	session.IsNew = true
-	options := s.options(nil)
-	session.Options = &options
-	st := &state{options: options}
+	*session.Options = s.options(nil)
+	st := &state{options: *session.Options}
 	states.Set(session, st)
 
 	id, resign, err := s.cookieID(r, name)
@@ -173,6 +172,7 @@ func (s *Store) load(ctx context.Context, r *http.Request, name string) (*sessio
 	if found.item.HasMaxAge {
 		session.Options.MaxAge = found.item.MaxAge
 	}
+	found.item.Data = nil // base has it
 	st.live(found.item, found.base, *session.Options)
 	st.rewrite = found.rewrite
 	st.resign = resign
@@ -195,14 +195,18 @@ func (s *Store) cookieID(r *http.Request, name string) (id string, resign bool, 
 	if err != nil {
 		return "", false, nil
 	}
-	if len(s.Codecs) > 0 && s.Codecs[0].Decode(name, cookie.Value, &id) == nil {
-		return id, false, nil
+	var errs securecookie.MultiError
+	for i, codec := range s.Codecs {
+		if err := codec.Decode(name, cookie.Value, &id); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		return id, i > 0, nil
 	}
-	err = securecookie.DecodeMulti(name, cookie.Value, &id, s.Codecs...)
-	if err != nil {
-		return "", false, err
+	if errs == nil {
+		return "", false, securecookie.DecodeMulti(name, cookie.Value, &id) // as it says of no codecs at all
 	}
-	return id, true, nil
+	return "", false, errs
 }
 
 // found is a session as the table has it.
@@ -276,7 +280,7 @@ func (s *Store) decode(key string, item *record.Item) (*found, error) {
 	if item.Moved {
 		return &found{item: item}, nil
 	}
-	f := &found{item: item.Bare(), rewrite: !item.Ours()}
+	f := &found{item: item, rewrite: !item.Ours()}
 	if item.Codec == "" {
 		ways, err := s.envelope.Foreign(item.Data, item.Text, s.maxLength)
 		if err != nil {
@@ -284,7 +288,7 @@ func (s *Store) decode(key string, item *record.Item) (*found, error) {
 		}
 		for _, codec := range s.readers {
 			for _, data := range ways {
-				if values, err := codec.Decode(data); err == nil {
+				if values, err := decode(codec, data); err == nil {
 					return s.decoded(f, codec, data, values), nil
 				}
 			}
@@ -301,7 +305,7 @@ func (s *Store) decode(key string, item *record.Item) (*found, error) {
 		if codec.Name() != name {
 			continue
 		}
-		values, err := codec.Decode(opened.Plain)
+		values, err := decode(codec, opened.Plain)
 		if err != nil {
 			return nil, s.undecodable(decodeReason(err))
 		}
@@ -324,7 +328,7 @@ func (s *Store) decoded(f *found, codec Codec, data []byte, values map[any]any) 
 		values = make(map[any]any)
 	}
 	f.values = values
-	f.base = newBase(codec, data, values)
+	f.base = base{codec, data}
 	if user, err := s.user(values); err == nil && s.cfg.UserKey != "" && user != f.item.User {
 		f.rewrite = true
 	}
@@ -471,7 +475,7 @@ func (s *Store) create(ctx context.Context, w http.ResponseWriter, session *sess
 	}
 	session.ID = id
 	st.id = id
-	st.live(write.Written().Bare(), newBase(s.codec, data, session.Values), *options)
+	st.live(write.Written().Bare(), base{s.codec, data}, *options)
 	http.SetCookie(w, sessions.NewCookie(session.Name(), value, options))
 	return nil
 }
@@ -556,25 +560,22 @@ func (s *Store) overtaken(err error, st *state) error {
 
 // changed reports whether the session must be written, and returns its data if so.
 func (s *Store) changed(session *sessions.Session, st *state, options *sessions.Options) (data []byte, changed bool, err error) {
-	changed = st.rewrite || options.MaxAge != st.options.MaxAge
-	if !changed && st.base.identical(session.Values) {
-		return nil, false, nil
+	data, err = s.encodeOr(session.Values, st.base.data)
+	if err != nil {
+		return nil, false, err
 	}
-	data, err = s.encode(session.Values)
-	if err != nil || changed || string(data) == string(st.base.data) {
-		return data, changed, err
-	}
-	// Different bytes are not different values: gob writes maps in any order.
-	values, err := st.base.decoded()
-	return data, err != nil || !equalValues(s.codec, session.Values, values), nil
+	return data, st.rewrite || options.MaxAge != st.options.MaxAge || st.base.differs(s.codec, data, session.Values), nil
 }
 
 // encode returns what the codec makes of values.
-func (s *Store) encode(values map[any]any) ([]byte, error) {
+func (s *Store) encode(values map[any]any) ([]byte, error) { return s.encodeOr(values, nil) }
+
+// encodeOr is encode, but may return same where that is what the codec makes.
+func (s *Store) encodeOr(values map[any]any, same []byte) ([]byte, error) {
 	if values == nil {
 		values = map[any]any{}
 	}
-	data, err := s.codec.Encode(values)
+	data, err := encodeOr(s.codec, values, same)
 	if err != nil {
 		return nil, fmt.Errorf("dynamostore: encode the session: %w", err)
 	}

@@ -1,9 +1,7 @@
 package dynamostore
 
 import (
-	"maps"
 	"reflect"
-	"time"
 
 	"github.com/gorilla/sessions"
 
@@ -56,56 +54,21 @@ type state struct {
 type base struct {
 	codec Codec
 	data  []byte // as codec wrote them
-	// values are the values themselves, where all of them are immutable: that saves decoding
-	// data. nil otherwise.
-	values map[any]any
 }
 
-// newBase returns the base of values, which are what codec makes of data. It may keep data.
-func newBase(codec Codec, data []byte, values map[any]any) base {
-	b := base{codec: codec, data: data}
-	for _, v := range values {
-		if !immutable(v) {
-			return b
-		}
-	}
-	b.values = maps.Clone(values)
-	if b.values == nil {
-		b.values = map[any]any{}
-	}
-	return b
-}
+func (b *base) decoded() (map[any]any, error) { return decode(b.codec, b.data) }
 
-// immutable reports whether v cannot be changed but by being replaced, and can be compared by ==.
-func immutable(v any) bool {
-	switch v.(type) {
-	case nil, bool, string, int, int8, int16, int32, int64, uint, uint8, uint16, uint32, uint64, uintptr,
-		float32, float64, complex64, complex128, time.Time, time.Duration:
-		return true
-	}
-	return false
-}
-
-// decoded returns the base's values. The caller must not change the map.
-func (b *base) decoded() (map[any]any, error) {
-	if b.values != nil {
-		return b.values, nil
-	}
-	return b.codec.Decode(b.data)
-}
-
-// identical reports whether values are those of b by a look at the map alone. If not, they may
-// still be equal.
-func (b *base) identical(values map[any]any) bool {
-	if b.values == nil || len(b.values) != len(values) {
+// differs reports whether values, of which codec makes data, are not those of b.
+func (b *base) differs(codec Codec, data []byte, values map[any]any) bool {
+	if string(data) == string(b.data) {
 		return false
 	}
-	for k, v := range values {
-		if old, ok := b.values[k]; !ok || !immutable(v) || old != v {
-			return false
-		}
+	if c, ok := codec.(canonical); ok && codec == b.codec && c.canonical(data) && c.canonical(b.data) {
+		return true
 	}
-	return true
+	// Different bytes are not different values: gob writes maps in any order.
+	old, err := b.decoded()
+	return err != nil || !equalValues(codec, values, old)
 }
 
 // equal reports whether two values under one key are the same session: deeply equal, or written

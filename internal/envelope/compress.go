@@ -23,7 +23,7 @@ func (c *compressor) compress(plain []byte) []byte {
 	c.mu.Lock()
 	if c.encoder == nil {
 		var err error
-		c.encoder, err = zstd.NewWriter(nil, zstd.WithWindowSize(windowSize), zstd.WithLowerEncoderMem(true))
+		c.encoder, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(windowSize), zstd.WithLowerEncoderMem(true))
 		if err != nil {
 			panic("dynamostore: zstd: " + err.Error()) // only for options that it does not take
 		}

@@ -16,11 +16,21 @@ const (
 	keySize  = 32
 )
 
+// extract returns what aead derives the keys of sessions from: the part of HKDF that is the same for all of
+// them, and as secret as the master key.
+func extract(master []byte) []byte {
+	pseudorandom, err := hkdf.Extract(sha256.New, master, nil)
+	if err != nil {
+		panic("dynamostore: hkdf: " + err.Error()) // only for lengths that it does not take
+	}
+	return pseudorandom
+}
+
 // aead returns AES-256-GCM (NIST SP 800-38D) under a key for one session alone, derived from the master
-// key and the session's key by HKDF (RFC 5869): so the random nonces of all sessions together do
+// key, by way of extract, and the session's key by HKDF (RFC 5869): so the random nonces of all sessions together do
 // not wear out one key, and what is sealed for one session does not open for another.
-func aead(master []byte, key string) cipher.AEAD {
-	derived, err := hkdf.Key(sha256.New, master, nil, "dynamostore/aes256gcm/"+key, keySize)
+func aead(extracted []byte, key string) cipher.AEAD {
+	derived, err := hkdf.Expand(sha256.New, extracted, "dynamostore/aes256gcm/"+key, keySize)
 	if err != nil {
 		panic("dynamostore: hkdf: " + err.Error()) // only for lengths that it does not take
 	}
@@ -45,20 +55,20 @@ func associated(key, tag string) []byte {
 }
 
 // encrypt returns a nonce and plain, sealed.
-func encrypt(master []byte, key, tag string, plain []byte) []byte {
+func encrypt(extracted []byte, key, tag string, plain []byte) []byte {
 	sealed := make([]byte, nonceSize, sealSize+len(plain))
 	rand.Read(sealed)
-	return aead(master, key).Seal(sealed, sealed, plain, associated(key, tag))
+	return aead(extracted, key).Seal(sealed, sealed, plain, associated(key, tag))
 }
 
 // decrypt opens what encrypt sealed, by whichever master key does, and says by which.
-func decrypt(masters [][]byte, key, tag string, sealed []byte) (plain []byte, by int, ok bool) {
+func decrypt(extracted [][]byte, key, tag string, sealed []byte) (plain []byte, by int, ok bool) {
 	if len(sealed) < sealSize {
 		return nil, 0, false
 	}
 	bound := associated(key, tag)
-	for i, master := range masters {
-		plain, err := aead(master, key).Open(nil, sealed[:nonceSize], sealed[nonceSize:], bound)
+	for i, extracted := range extracted {
+		plain, err := aead(extracted, key).Open(nil, sealed[:nonceSize], sealed[nonceSize:], bound)
 		if err == nil {
 			return plain, i, true
 		}

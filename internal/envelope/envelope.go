@@ -31,6 +31,7 @@ type Config struct {
 // Envelope seals and opens the data of sessions. It is safe for concurrent use.
 type Envelope struct {
 	config Config
+	keys   [][]byte  // what is derived from config.Keys, see extract
 	tags   [8]string // by the steps taken, see steps
 	zstd   compressor
 }
@@ -38,6 +39,9 @@ type Envelope struct {
 // New returns an Envelope. The keys are of 32 bytes each: the first seals, all open.
 func New(config Config) *Envelope {
 	e := &Envelope{config: config}
+	for _, key := range config.Keys {
+		e.keys = append(e.keys, extract(key))
+	}
 	for s := range e.tags {
 		e.tags[s] = config.Codec
 		for i, name := range []string{zstdStep, aesStep, base64Step} {
@@ -72,7 +76,7 @@ func (e *Envelope) Seal(key string, plain []byte, overhead int) (tag string, sto
 		if e.config.Text {
 			steps |= armed
 		}
-		stored = encrypt(e.config.Keys[0], key, e.tags[steps], stored)
+		stored = encrypt(e.keys[0], key, e.tags[steps], stored)
 	}
 	if e.config.Text && (steps&encrypted != 0 || !utf8.Valid(stored)) {
 		steps |= armed
@@ -150,7 +154,7 @@ func (e *Envelope) Open(key, tag string, stored []byte, text bool, limit int) (O
 			return Opened{}, errNoKey
 		}
 		var by int
-		if o.Plain, by, ok = decrypt(e.config.Keys, key, tag, o.Plain); !ok {
+		if o.Plain, by, ok = decrypt(e.keys, key, tag, o.Plain); !ok {
 			return Opened{}, errDecrypt
 		}
 		o.Current = o.Current && by == 0

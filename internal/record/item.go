@@ -149,7 +149,7 @@ func (t *Table) parse(attrs map[string]types.AttributeValue) *Item {
 		if i.Expires, i.HasExpires = parseNumber(v); !i.HasExpires {
 			i.Malformed = "its attribute " + strconv.Quote(t.schema.Expires) + " is not a number (N)"
 		}
-		i.odd = !reflect.DeepEqual(v, number(i.Expires))
+		i.odd = !isNumber(v, i.Expires)
 	}
 	return i
 }
@@ -182,6 +182,13 @@ func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{V
 
 func number(n int64) types.AttributeValue {
 	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
+}
+
+// isNumber reports whether v is n as number writes it.
+func isNumber(v types.AttributeValue, n int64) bool {
+	var b [20]byte
+	a, ok := v.(*types.AttributeValueMemberN)
+	return ok && a.Value == string(strconv.AppendInt(b[:0], n, 10))
 }
 
 func sameVersion(a, b types.AttributeValue) bool { return reflect.DeepEqual(a, b) }

@@ -125,7 +125,7 @@ func (t *Table) Load(ctx context.Context, key string, consistent bool) (*Item, e
 	out, err := send(ctx, t, t.client, Client.GetItem, &dynamodb.GetItemInput{
 		TableName:              t.table,
 		Key:                    t.key(key),
-		ConsistentRead:         aws.Bool(consistent),
+		ConsistentRead:         &consistent,
 		ReturnConsumedCapacity: t.capacity,
 	})
 	if err != nil {
@@ -194,7 +194,7 @@ var ifFree = "attribute_not_exists(#key)"
 func (t *Table) Update(ctx context.Context, key string, read *Item, w Write) error {
 	v := variantOf(read, w)
 	u := &t.updates[v]
-	values := make(map[string]types.AttributeValue, 12)
+	values := make(map[string]types.AttributeValue, 8)
 	values[":data"] = w.data()
 	values[":codec"] = text(w.Codec)
 	values[":version"] = text(w.Version)

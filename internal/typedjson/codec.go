@@ -77,12 +77,14 @@
 package typedjson
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"reflect"
 	"slices"
 	"strings"
 	"sync"
+	"unsafe"
 )
 
 // maxDepth is how many slices, maps, structs and pointers may stand inside one another.
@@ -96,6 +98,7 @@ const maxPooled = 1 << 20
 type Codec struct {
 	types    *registry
 	encoders sync.Pool // of *encoder
+	decoders sync.Pool // of *decoder
 }
 
 // New returns a Codec that knows, beside Go's own types, those of the given values and the pointers to them.
@@ -114,7 +117,10 @@ func New(types ...any) (*Codec, error) {
 //
 // A key that is not a string, and a type that is neither Go's own nor listed, is an error
 // that names the key and the type. An error never holds a value. All are reported, sorted.
-func (c *Codec) Encode(values map[any]any) ([]byte, error) {
+func (c *Codec) Encode(values map[any]any) ([]byte, error) { return c.EncodeOr(values, nil) }
+
+// EncodeOr is Encode, but returns same where it is what Encode would return.
+func (c *Codec) EncodeOr(values map[any]any, same []byte) ([]byte, error) {
 	e, _ := c.encoders.Get().(*encoder)
 	if e == nil {
 		e = new(encoder)
@@ -142,7 +148,10 @@ func (c *Codec) Encode(values map[any]any) ([]byte, error) {
 	var data []byte
 	err := e.err()
 	if err == nil {
-		data = slices.Clone(e.buf)
+		data = same
+		if !bytes.Equal(e.buf, same) {
+			data = slices.Clone(e.buf)
+		}
 	}
 	e.reset()
 	if cap(e.buf) <= maxPooled {
@@ -154,14 +163,22 @@ func (c *Codec) Encode(values map[any]any) ([]byte, error) {
 // Decode returns the values that data holds, with the types that Encode was given. It never returns a nil
 // map without an error. Its errors say what is wrong and where, and never quote data.
 func (c *Codec) Decode(data []byte) (map[any]any, error) {
-	d := decoder{
-		types: c.types,
-		s:     string(data),
-		share: len(data) <= maxShared,
+	return c.DecodeShared(slices.Clone(data))
+}
+
+// DecodeShared is Decode of data that nobody writes to afterwards: strings may be parts of it.
+func (c *Codec) DecodeShared(data []byte) (map[any]any, error) {
+	d, _ := c.decoders.Get().(*decoder)
+	if d == nil {
+		d = &decoder{types: c.types}
 	}
+	d.s = unsafe.String(unsafe.SliceData(data), len(data))
 	values, err := d.session()
 	if err != nil {
 		return nil, err
+	}
+	if d.reset() {
+		c.decoders.Put(d)
 	}
 	return values, nil
 }

@@ -981,3 +981,21 @@ func sameValue(a, b reflect.Value) bool {
 	}
 	return a.Equal(b)
 }
+
+// What is the same as before is the same bytes, not a copy of them.
+func TestEncodeOrReturnsWhatIsTheSame(t *testing.T) {
+	c := mustNew(t)
+	values := benchValues(2000)
+	before, err := c.Encode(values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := c.EncodeOr(values, before); err != nil || &got[0] != &before[0] {
+		t.Errorf("EncodeOr made %q anew, %v", got, err)
+	}
+	for _, other := range []string{"", "{}", string(before[1:]), strings.Replace(string(before), "a", "b", 1)} {
+		if got, err := c.EncodeOr(values, []byte(other)); err != nil || string(got) != string(before) {
+			t.Errorf("EncodeOr = %q, %v, want %q", got, err, before)
+		}
+	}
+}

@@ -8,16 +8,18 @@ import (
 	"time"
 )
 
-// maxShared is how many bytes of strings may share one allocation. An application that keeps a single string keeps
-// all of them. The strings of an input that is not larger are parts of one copy of it.
-const maxShared = 4 << 10
+// A string is a part of the input if that has no more than maxShared bytes, or maxFactor times those of the string. An
+// application that keeps the string keeps all of the input.
+const (
+	maxShared = 4 << 10
+	maxFactor = 32
+)
 
 // A decoder reads JSON from s, in a single pass. Its methods begin at pos, before or at the value that they read,
 // and leave pos behind it.
 type decoder struct {
 	types   *registry
 	s       string
-	share   bool // strings may be parts of s
 	pos     int
 	scratch []byte // a string that has escapes
 	chunk   strings.Builder
@@ -25,6 +27,21 @@ type decoder struct {
 	pairs   []pair // the entries of the objects that are being read, likewise
 	singles singles
 }
+
+// reset makes d ready for another input, without references to what it has read. It reports whether d is small enough to
+// be kept.
+func (d *decoder) reset() bool {
+	clear(d.values[:cap(d.values)])
+	clear(d.pairs[:cap(d.pairs)])
+	d.s, d.pos = "", 0
+	d.chunk.Reset() // its strings are the application's
+	d.values, d.pairs = d.values[:0], d.pairs[:0]
+	d.singles.seen, d.singles.next, d.singles.end = d.singles.seen[:0], 0, 0
+	return cap(d.values)+cap(d.pairs)+cap(d.singles.seen) <= maxStacked && cap(d.scratch) <= maxShared
+}
+
+// maxStacked is how many elements and entries a decoder may have room for to be kept for the next input.
+const maxStacked = 1024
 
 // session reads the whole input.
 func (d *decoder) session() (map[any]any, error) {

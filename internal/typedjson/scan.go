@@ -53,7 +53,7 @@ func (d *decoder) literal(word string) error {
 // string reads a string at pos and returns it to be kept.
 func (d *decoder) string() (string, error) {
 	s, own, err := d.quoted()
-	if !own && !d.share {
+	if !own && len(d.s) > max(maxShared, maxFactor*len(s)) {
 		s = d.clone(s)
 	}
 	return s, err
@@ -65,8 +65,9 @@ func (d *decoder) clone(s string) string {
 		return strings.Clone(s)
 	}
 	if d.chunk.Cap()-d.chunk.Len() < len(s) {
+		size := min(max(2*d.chunk.Cap(), maxShared/8), maxShared)
 		d.chunk.Reset()
-		d.chunk.Grow(maxShared)
+		d.chunk.Grow(size)
 	}
 	d.chunk.WriteString(s)
 	all := d.chunk.String()
@@ -77,10 +78,12 @@ func (d *decoder) clone(s string) string {
 func (d *decoder) quoted() (s string, own bool, err error) {
 	start := d.pos + 1
 	ascii := true
-	for i := start; i < len(d.s); i++ {
-		c := d.s[i]
-		switch {
-		case plain[c]:
+	for i := start; ; i++ {
+		i = skipPlain(d.s, i)
+		if i == len(d.s) {
+			break
+		}
+		switch c := d.s[i]; {
 		case c >= utf8.RuneSelf:
 			ascii = false
 		case c == '"':

@@ -22,21 +22,38 @@ var plain = func() (t [256]bool) {
 	return t
 }()
 
-// appendString appends s as a JSON string. It reports false, and appends nothing, if s is not UTF-8.
-// Nothing is escaped that JSON does not ask for.
-func appendString(b []byte, s string) ([]byte, bool) {
-	i := 0
+// skipPlain returns the offset, from i on, of the first byte of s that is not plain, or len(s).
+func skipPlain(s string, i int) int {
+	// Eight at a time. A subtraction sets the high bit of a byte that is smaller than what is taken from it, and an
+	// exclusive or makes zero of the byte that is looked for. It may set higher bytes' bits as well, so that the loop
+	// ends too early, but never too late.
+	const ones, high = 0x0101010101010101, 0x8080808080808080
+	for ; i+8 <= len(s); i += 8 {
+		b := s[i : i+8]
+		w := uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
+			uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
+		if (w|(w-ones*' ')|((w^ones*'"')-ones)|((w^ones*'\\')-ones))&high != 0 {
+			break
+		}
+	}
 	for i < len(s) && plain[s[i]] {
 		i++
 	}
+	return i
+}
+
+// appendString appends s as a JSON string. It reports false, and appends nothing, if s is not UTF-8.
+// Nothing is escaped that JSON does not ask for.
+func appendString(b []byte, s string) ([]byte, bool) {
+	i := skipPlain(s, 0)
 	if i < len(s) && !utf8.ValidString(s[i:]) {
 		return b, false
 	}
 	b = append(b, '"')
 	start := 0
-	for ; i < len(s); i++ {
+	for ; i < len(s); i = skipPlain(s, i+1) {
 		c := s[i]
-		if plain[c] || c >= utf8.RuneSelf {
+		if c >= utf8.RuneSelf {
 			continue
 		}
 		b = append(b, s[start:i]...)

@@ -1,0 +1,83 @@
+package bill
+
+import (
+	"bytes"
+	"encoding/gob"
+	"flag"
+	"os"
+	"testing"
+	"testing/synctest"
+)
+
+var (
+	show  = flag.Bool("print", false, "print the bill")
+	write = flag.Bool("write", false, "write the chart")
+)
+
+const chartFile = "../../docs/cost.svg"
+
+// The chart is that of the code as it is, and the bill stays a small part of the usual one.
+func TestBill(t *testing.T) {
+	gob.Register(map[string]any{})
+	var tallies []tally
+	for _, s := range settings {
+		synctest.Test(t, func(t *testing.T) {
+			tally, err := replay(s, day(1), 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tallies = append(tallies, tally)
+		})
+	}
+	if *show {
+		if err := print(os.Stdout, tallies); err != nil {
+			t.Error(err)
+		}
+	}
+	if *write {
+		if err := os.WriteFile(chartFile, chart(tallies), 0o644); err != nil {
+			t.Error(err)
+		}
+	}
+	drawn, err := os.ReadFile(chartFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(drawn, chart(tallies)) {
+		t.Errorf("%s is not what the bill is now: run make cost", chartFile)
+		if err := print(t.Output(), tallies); err != nil {
+			t.Error(err)
+		}
+	}
+	ours, usual := tallies[0], tallies[2]
+	if got, most := ours.readDollars()+ours.writeDollars(), (usual.readDollars()+usual.writeDollars())/3; got > most {
+		t.Errorf("the bill is $%.2f, more than a third of the usual one, $%.2f", got, 3*most)
+	}
+}
+
+// A day is made of what its constants say.
+func TestDay(t *testing.T) {
+	pages, withBrowser, changes, pageLooks := 0, 0, 0, 0
+	for _, s := range day(1) {
+		if s.at < 0 || !s.page {
+			continue
+		}
+		pages++
+		if s.browser < 0 {
+			continue
+		}
+		withBrowser++
+		switch s.actions[0] {
+		case change:
+			changes++
+		case look:
+			pageLooks++
+		}
+	}
+	if share := 1 - float64(withBrowser)/float64(pages); share < bots-0.01 || share > bots+0.01 {
+		t.Errorf("%.3f of %d page views are by bots, want %v", share, pages, bots)
+	}
+	if share := float64(changes) / float64(changes+pageLooks); share < pageWrites-0.02 || share > pageWrites+0.02 {
+		t.Errorf("%.3f of people's page views change the session, want %v", share, pageWrites)
+	}
+}
