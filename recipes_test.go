@@ -247,7 +247,7 @@ func TestRecipeBeginToEncrypt(t *testing.T) {
 	r.stage("plaintext refused", encryptedBy(itemKeyA))
 }
 
-// What the README warns of: an instance that has no key yet takes the visitors of one that has for new ones.
+// What docs/security.md warns of: an instance that has no key yet takes the visitors of one that has for new ones.
 func TestInstanceWithoutTheKey(t *testing.T) {
 	migrating := encryptedBy(itemKeyA)
 	migrating.cfg.ReadPlaintext = true

@@ -376,7 +376,7 @@ func TestDataIsBoundToTheItemsKey(t *testing.T) {
 	}
 }
 
-// What encryption does not protect from, as the README says: a whole older item comes back to life.
+// What encryption does not protect from, as docs/security.md says: a whole older item comes back to life.
 func TestOlderItemCanBePutBack(t *testing.T) {
 	a := newApp(t, func(c *dynamostore.Config) { c.EncryptionKeys = [][]byte{itemKeyA} })
 	b := a.browser()

@@ -23,7 +23,7 @@ import (
 	"example.com/dynamostore/internal/dynamotest"
 )
 
-var sizesTable = flag.Bool("sizes-table", false, "TestSizes prints its table, as it stands in README.md")
+var sizesTable = flag.Bool("sizes-table", false, "TestSizes prints its table, as it stands in docs/security.md")
 
 // shopping is a session as a shop has it: about n bytes of names, numbers, text and tokens, as plain JSON.
 func shopping(n int) map[any]any {
@@ -119,7 +119,7 @@ func sizeOf(t testing.TB, item dynamotest.Item) int {
 	return n
 }
 
-// What sessions take in the table, and what it costs to write them: the table in README.md.
+// What sessions take in the table, and what it costs to write them: the table in docs/security.md.
 func TestSizes(t *testing.T) {
 	gob.Register(map[string]any{})
 	forms := []struct {
@@ -184,15 +184,15 @@ func TestSizes(t *testing.T) {
 		fmt.Println(strings.Join(table, "\n"))
 	}
 
-	// README.md says the same.
-	text, err := os.ReadFile("README.md")
+	// docs/security.md says the same.
+	text, err := os.ReadFile("docs/security.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, stated, ok := strings.Cut(string(text), table[0]+"\n")
 	lines := strings.Split(stated, "\n")
 	if !ok || len(lines) < len(table) {
-		t.Fatalf("README.md has no table that begins with\n%s", table[0])
+		t.Fatalf("docs/security.md has no table that begins with\n%s", table[0])
 	}
 	for i, want := range table[1:] {
 		codec := "json"
@@ -200,7 +200,7 @@ func TestSizes(t *testing.T) {
 			codec = "gob"
 		}
 		if !alike(codec, lines[i], want) {
-			t.Errorf("README.md says\n%s\nand measured is\n%s\n(make sizes prints the table)", lines[i], want)
+			t.Errorf("docs/security.md says\n%s\nand measured is\n%s\n(make sizes prints the table)", lines[i], want)
 		}
 	}
 }
