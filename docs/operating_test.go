@@ -1,4 +1,4 @@
-// Package docs tests what operating.md says. It is a module of its own for the parsers that it needs.
+// Package docs tests what operating.md says, and that the links of all pages lead somewhere. It is a module of its own for the parsers that it needs.
 package docs
 
 import (
@@ -593,16 +593,29 @@ func TestLinks(t *testing.T) {
 		}
 		return anchors
 	}
-	for _, m := range regexp.MustCompile(`\]\(([^)]+)\)`).FindAllStringSubmatch(page(t), -1) {
-		if strings.HasPrefix(m[1], "https://") {
-			continue
+	pages, err := filepath.Glob("*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range append(pages, "../README.md", "../example/frameworks/README.md") {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
 		}
-		file, anchor, _ := strings.Cut(m[1], "#")
-		if file == "" {
-			file = "operating.md"
-		}
-		if known := anchors(file); anchor != "" && !slices.Contains(known, anchor) {
-			t.Errorf("%s leads nowhere", m[1])
+		for _, m := range regexp.MustCompile(`\]\(([^)]+)\)`).FindAllStringSubmatch(string(text), -1) {
+			if strings.HasPrefix(m[1], "https://") {
+				continue
+			}
+			file, anchor, _ := strings.Cut(m[1], "#")
+			target := name
+			if file != "" {
+				target = filepath.Join(filepath.Dir(name), file)
+			}
+			if _, err := os.Stat(target); err != nil {
+				t.Errorf("%s: %s leads nowhere: %v", name, m[1], err)
+			} else if anchor != "" && !slices.Contains(anchors(target), anchor) {
+				t.Errorf("%s: %s leads nowhere", name, m[1])
+			}
 		}
 	}
 }
