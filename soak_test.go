@@ -61,7 +61,7 @@ func TestSoak(t *testing.T) {
 
 	// The ends of requests set off unlocks, which end as well.
 	s.close()
-	left := func() int { s.backendIdle(); return max(runtime.NumGoroutine()-goroutines, 0) }
+	left := func() int { return max(runtime.NumGoroutine()-goroutines, 0) }
 	soon(func() bool { return left() == 0 })
 	goroutinesLeft := left()
 	inLine := 0
@@ -137,7 +137,7 @@ const soakLease = time.Second
 
 func newSoak(t *testing.T, seed uint64) *soak {
 	s := &soak{
-		T: t, backend: dynamotest.New(t), seed: seed,
+		T: t, backend: dynamotest.NewInMemory(t), seed: seed,
 		processes: make(map[dynamostore.Concurrency][]*app),
 		lives:     make(map[string]*life),
 	}
@@ -183,11 +183,6 @@ func (s *soak) close() {
 		}
 	}
 	s.transport.CloseIdleConnections()
-}
-
-// backendIdle closes the connections to DynamoDB that are idle.
-func (s *soak) backendIdle() {
-	s.backend.Raw().Options().HTTPClient.(*http.Client).CloseIdleConnections()
 }
 
 func (s *soak) serve(w http.ResponseWriter, r *http.Request) {

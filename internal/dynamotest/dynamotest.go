@@ -47,26 +47,36 @@ type Backend struct {
 // New returns the Backend of a test.
 func New(t testing.TB) *Backend {
 	t.Helper()
-	b := &Backend{
-		Table:  "test-" + rand.Text(),
-		counts: make(map[string]int),
-		faults: make(map[string][]Fault),
-	}
 	endpoint := os.Getenv(endpointVariable)
 	if endpoint == "" {
-		endpoint = "http://memdynamo.invalid"
-		b.transport = memdynamo.New()
-	} else {
-		transport := http.DefaultTransport.(*http.Transport).Clone()
-		transport.MaxIdleConnsPerHost = 256
-		t.Cleanup(transport.CloseIdleConnections)
-		b.transport = roundTripper(func(r *http.Request) (*http.Response, error) {
-			// By the body's WriteTo, connections and answers are lost, and requests sent twice:
-			// see NewClient of dynamostore.
-			r = r.Clone(r.Context())
-			r.Body = struct{ io.ReadCloser }{r.Body}
-			return transport.RoundTrip(r)
-		})
+		return NewInMemory(t)
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = 256
+	t.Cleanup(transport.CloseIdleConnections)
+	return newBackend(t, endpoint, roundTripper(func(r *http.Request) (*http.Response, error) {
+		// By the body's WriteTo, connections and answers are lost, and requests sent twice:
+		// see NewClient of dynamostore.
+		r = r.Clone(r.Context())
+		r.Body = struct{ io.ReadCloser }{r.Body}
+		return transport.RoundTrip(r)
+	}))
+}
+
+// NewInMemory returns a Backend on memdynamo, whatever the environment says: for what wants
+// thousands of requests a second.
+func NewInMemory(t testing.TB) *Backend {
+	t.Helper()
+	return newBackend(t, "http://memdynamo.invalid", memdynamo.New())
+}
+
+func newBackend(t testing.TB, endpoint string, transport http.RoundTripper) *Backend {
+	t.Helper()
+	b := &Backend{
+		Table:     "test-" + rand.Text(),
+		transport: transport,
+		counts:    make(map[string]int),
+		faults:    make(map[string][]Fault),
 	}
 	b.raw = NewClient(endpoint, b.transport)
 	b.Client = NewClient(endpoint, roundTripper(b.roundTrip))
