@@ -73,8 +73,9 @@ func encodeOr(codec Codec, values map[any]any, same []byte) ([]byte, error) {
 // of any type that gob takes, and the application's own types are registered with [gob.Register],
 // in every program that reads the session, before it does. That holds for [time.Time] too.
 //
-// A Store writes and reads sessions of plain values (see package quickgob) in the format of gob without
-// encoding/gob, several times as fast; one that holds other types goes through encoding/gob.
+// A Store writes and reads sessions whose keys are strings, and whose values are strings, numbers, bools, times,
+// []byte, []string, []int, and []any and map[string]any of those, in the format of gob without encoding/gob,
+// several times as fast. One that holds other types goes through encoding/gob.
 type GobCodec struct{}
 
 // Name returns "gob".

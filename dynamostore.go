@@ -617,7 +617,7 @@ func (s *Store) user(values map[any]any) (string, error) {
 	user, ok := v.(string)
 	switch {
 	case !ok:
-		return "", fmt.Errorf("dynamostore: the value under Config.UserKey, %q, is a %T: it takes a string, as whose session it is", s.cfg.UserKey, v)
+		return "", fmt.Errorf("dynamostore: the value under Config.UserKey, %q, has the type %T: it takes a string, as whose session it is", s.cfg.UserKey, v)
 	case user == "":
 		return "", fmt.Errorf("dynamostore: the value under Config.UserKey, %q, is empty: it takes a user; delete the key for a session that is nobody's", s.cfg.UserKey)
 	case len(user) > maxKey || !utf8.ValidString(user):

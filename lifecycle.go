@@ -25,7 +25,8 @@ import (
 //
 // The session keeps its values, with what this request changed, and its age: Config.MaxLifetime
 // counts from its first creation. New item and old are changed in one transaction
-// (TransactWriteItems, for which it needs the permissions of its parts, PutItem and UpdateItem). The old
+// (TransactWriteItems, for which it needs the permissions of its parts, PutItem and UpdateItem, and GetItem for what comes
+// after a refusal). The old
 // item becomes a tombstone for 60 s, without data: a late request that still brings the old cookie finds
 // no session there, and its Save returns [ErrGone] and sets no cookie, so that it cannot displace the
 // new one.

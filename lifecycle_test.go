@@ -1063,6 +1063,14 @@ func TestListingsOnlyShowWhatLives(t *testing.T) {
 	}
 }
 
+func TestListingWithoutTheIndex(t *testing.T) {
+	a := newApp(t, func(c *dynamostore.Config) { c.UserKey = "user" }) // on a table that has none
+	_, err := a.store.DestroyUser(t.Context(), "ann")
+	if want := `it has no index "user-index": create it, as EnsureTable does`; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("DestroyUser = %v, want an error that says %q", err, want)
+	}
+}
+
 func TestListingErrors(t *testing.T) {
 	a := newUsersApp(t)
 	b := a.browser()

@@ -52,6 +52,9 @@ func (t *Table) ByUser(ctx context.Context, user string, timeout time.Duration) 
 			ExclusiveStartKey:      start,
 			ReturnConsumedCapacity: t.capacity,
 		})
+		if errorCode(err) == "ValidationException" && strings.Contains(err.Error(), "specified index") {
+			err = fmt.Errorf("it has no index %q: create it, as EnsureTable does, or set Config.UserIndex to the one it has: %w", t.schema.Index, err)
+		}
 		if err != nil {
 			return nil, nil, err
 		}
