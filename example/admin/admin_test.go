@@ -791,3 +791,22 @@ func TestOperatingListsTheFeatures(t *testing.T) {
 		t.Errorf("docs/operating.md has\n%s\nthe admin program\n%s", table, want)
 	}
 }
+
+// The commands of README.md do what it says, in their order, on an account without a table.
+func TestReadmeCommands(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := newAdmin(t)
+	commands := regexp.MustCompile(`(?m)^    go run \./example/admin (.+)$`).FindAllStringSubmatch(string(readme), -1)
+	if len(commands) < 5 {
+		t.Fatalf("found %d commands", len(commands))
+	}
+	for _, command := range commands {
+		args := strings.Fields(strings.Replace(command[1], "-table sessions", "-table "+a.backend.Table, 1))
+		if out, errs, status := a.run(args...); status != 0 || out+errs == "" {
+			t.Errorf("admin %s: status %d\n%s%s", command[1], status, out, errs)
+		}
+	}
+}
