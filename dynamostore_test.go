@@ -1059,7 +1059,7 @@ func TestTransactionConflictIsRetried(t *testing.T) {
 	a := newApp(t)
 	b := a.browser()
 	for _, op := range []string{"PutItem", "GetItem", "UpdateItem", "DeleteItem"} {
-		a.backend.Inject(op, dynamotest.Conflict, dynamotest.Conflict)
+		a.backend.Inject(op, dynamotest.Conflict, dynamotest.Conflict, dynamotest.RegionConflict)
 	}
 	b.set("k", "v")
 	b.set("k", "w")

@@ -130,9 +130,11 @@ func TestReadmeCode(t *testing.T) {
 	})
 
 	tested := unindented(readFile(t, "readme_test.go"))
-	for _, block := range regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(readFile(t, "README.md"), -1) {
-		if !strings.Contains(tested, unindented(block[1])) {
-			t.Errorf("README.md has code that does not run in readme_test.go:\n%s", block[1])
+	for _, page := range []string{"README.md", "docs/sessions.md"} {
+		for _, block := range regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(readFile(t, page), -1) {
+			if !strings.Contains(tested, unindented(block[1])) {
+				t.Errorf("%s has code that does not run in readme_test.go:\n%s", page, block[1])
+			}
 		}
 	}
 }

@@ -58,6 +58,11 @@ func Conflict(_ http.RoundTripper, r *http.Request) (*http.Response, error) {
 	return Answer(r, http.StatusBadRequest, "TransactionConflictException", "Transaction is ongoing for the item", nil), nil
 }
 
+// RegionConflict is the answer of a global table with strong consistency while another region writes the same item.
+func RegionConflict(_ http.RoundTripper, r *http.Request) (*http.Response, error) {
+	return Answer(r, http.StatusBadRequest, "ReplicatedWriteConflictException", "The item is being modified in another region", nil), nil
+}
+
 // InternalError is DynamoDB's HTTP 500.
 func InternalError(_ http.RoundTripper, r *http.Request) (*http.Response, error) {
 	return Answer(r, http.StatusInternalServerError, "InternalServerError", "Internal server error", nil), nil

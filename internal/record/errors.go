@@ -31,6 +31,7 @@ func errorCode(err error) string {
 const (
 	codeRefused  = "ConditionalCheckFailedException"
 	codeConflict = "TransactionConflictException"
+	codeRegions  = "ReplicatedWriteConflictException"
 	codeCanceled = "TransactionCanceledException"
 	codeLate     = "ResponseTimeout" // of a DAX client, for a context's deadline
 )
@@ -122,13 +123,15 @@ func unreadable(err error) bool {
 	return false
 }
 
-// again calls f until it returns something else than a TransactionConflictException, which a
-// transaction under way on the same item causes in any request and which the SDK does not retry.
+// again calls f until it returns something else than what is over in a moment and the SDK does not retry: a
+// TransactionConflictException, which a transaction under way on the same item causes in any request, and a
+// ReplicatedWriteConflictException, which a write in another region does, in a global table of strong consistency.
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html#transaction-conflict-handling
+// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/V2globaltables_HowItWorks.html
 func again(ctx context.Context, f func() error) error {
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, 200*time.Millisecond) {
 		err := f()
-		if err == nil || errorCode(err) != codeConflict {
+		if code := errorCode(err); err == nil || code != codeConflict && code != codeRegions {
 			return err
 		}
 		if Pause(ctx, wait/2+rand.N(wait)) != nil {

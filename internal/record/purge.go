@@ -157,7 +157,7 @@ const maxFailures = 5
 func busy(err error) bool {
 	var retries ratelimit.QuotaExceededError // the SDK has retried so much of late that it does not do it now
 	return errors.As(err, &retries) || slices.Contains([]string{
-		codeConflict, "ReplicatedWriteConflictException",
+		codeConflict, codeRegions,
 		"ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded",
 	}, errorCode(err))
 }
