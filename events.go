@@ -10,7 +10,8 @@ import (
 // An Op is what a Store set out to do in an operation that [Config.Observe] is told of.
 type Op string
 
-// The operations. EnsureTable and CheckTable, which are not about sessions, are none. Sums of Requests and Capacity over all events count nothing twice.
+// The operations. EnsureTable and CheckTable, which are not about sessions, are none. Sums of Requests and
+// Capacity over all events count nothing twice.
 const (
 	// OpLoad: Get or New found out what the request's cookie stands for. Without a cookie that verifies
 	// it needs no request; a cookie that does not verify is its Err. Under Lock it takes the

@@ -23,13 +23,11 @@ import (
 //	session.Values["user"] = user
 //	err := store.Regenerate(r, w, session)
 //
-// The session keeps its values, with what this request changed, and its age: Config.MaxLifetime
-// counts from its first creation. New item and old are changed in one transaction
-// (TransactWriteItems, for which it needs the permissions of its parts, PutItem and UpdateItem, and GetItem for what comes
-// after a refusal). The old
-// item becomes a tombstone for 60 s, without data: a late request that still brings the old cookie finds
-// no session there, and its Save returns [ErrGone] and sets no cookie, so that it cannot displace the
-// new one.
+// The session keeps its values, with what this request changed, and its age: Config.MaxLifetime counts from its
+// first creation. New item and old are changed in one transaction (TransactWriteItems, for which it needs the
+// permissions of its parts, PutItem and UpdateItem, and GetItem for what comes after a refusal). The old item
+// becomes a tombstone for 60 s, without data: a late request that still brings the old cookie finds no session
+// there, and its Save returns [ErrGone] and sets no cookie, so that it cannot displace the new one.
 //
 // A new session is just created, and one with a negative MaxAge deleted, as by Save. The errors are
 // those of Save: [ErrGone] if the session was deleted meanwhile.

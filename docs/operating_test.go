@@ -1,4 +1,5 @@
-// Package docs tests what operating.md says, and that the links of all pages lead somewhere. It is a module of its own for the parsers that it needs.
+// Package docs tests what operating.md says, and that the links of all pages lead somewhere. It is a module of its
+// own for the parsers that it needs.
 package docs
 
 import (

@@ -42,9 +42,9 @@ type benchCase struct {
 	encrypt  bool
 }
 
-// cases are all that is measured. Each row of the budget is measured in full for sessions that lie in the table as the
-// codec wrote them, which a session above 1 KiB does with NoCompression. Compression and encryption then come one by one and
-// together.
+// cases are all that is measured. Each row of the budget is measured in full for sessions that lie in the table as
+// the codec wrote them, which a session above 1 KiB does with NoCompression. Compression and encryption then come
+// one by one and together.
 func cases() []benchCase {
 	var all []benchCase
 	for _, op := range []operation{get, unchanged, changed, first} {
@@ -116,9 +116,9 @@ func (c benchCase) name() string {
 
 const cookieName = "session"
 
-// values returns a session of about size bytes as JSON: an account, settings, flashes, and then what makes sessions large. That is
-// a few long strings, such as tokens of single sign-on and drafts of forms; or else records, such as what is in a
-// basket, which are many values for their bytes.
+// values returns a session of about size bytes as JSON: an account, settings, flashes, and then what makes
+// sessions large. That is a few long strings, such as tokens of single sign-on and drafts of forms; or else
+// records, such as what is in a basket, which are many values for their bytes.
 func values(size int, records bool) map[any]any {
 	v := map[any]any{
 		"user": "u-8f14e45fceea167a",

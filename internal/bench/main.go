@@ -4,10 +4,10 @@
 //	go run ./internal/bench -run Get   # what the name of a measurement matches
 //
 // The SDK's client is behind a transport that answers from prepared bytes, so that all there is to measure is the
-// client's CPU time, garbage collection included. Each measurement of the Store alternates with one of the SDK making the
-// same requests, with the inputs that the Store made: what is printed as a ratio is the median of the ratios of
-// neighbours, so that a machine that is slow for a while slows both. First come the measurements, in the form that benchstat
-// reads, and then the tables.
+// client's CPU time, garbage collection included. Each measurement of the Store alternates with one of the SDK
+// making the same requests, with the inputs that the Store made: what is printed as a ratio is the median of the
+// ratios of neighbours, so that a machine that is slow for a while slows both. First come the measurements, in the
+// form that benchstat reads, and then the tables.
 package main
 
 import (

@@ -1,8 +1,9 @@
 // Package bill works out what a day of an application costs on DynamoDB.
 //
-// The day is made up, but in the open: what visitors do is in this file, what the application keeps of it in app.go,
-// what DynamoDB charges in bill.go. The same day, request by request, is replayed through stores that are set in
-// different ways, on an engine that states the capacity units of each request. It is seeded, so it is the same day always.
+// The day is made up, but in the open: what visitors do is in this file, what the application keeps of it in
+// app.go, what DynamoDB charges in bill.go. The same day, request by request, is replayed through stores that are
+// set in different ways, on an engine that states the capacity units of each request. It is seeded, so it is the
+// same day always.
 //
 // Time is that of a testing/synctest bubble: the replay sleeps from one request to the next, at no time at all, and
 // the Store, the engine and their timers see the clock of the day that they are in. Nothing is scaled and no

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// A keyPlan is how the keys of maps of one static type become the keys of an object. Both functions report whether they could;
-// parse sets a settable zero value.
+// A keyPlan is how the keys of maps of one static type become the keys of an object. Both functions report whether
+// they could; parse sets a settable zero value.
 type keyPlan struct {
 	text  func(v reflect.Value) (string, bool)
 	parse func(s string, v reflect.Value) bool
