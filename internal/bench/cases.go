@@ -77,7 +77,7 @@ func cases() []benchCase {
 	return all
 }
 
-// budget is the largest ratio of the time that is allowed (DESIGN.md, section 8); 0: none is set.
+// budget is the largest ratio of the time that is allowed (docs/speed.md); 0: none is set.
 func (c benchCase) budget() float64 {
 	if c.compress || c.encrypt {
 		return 0 // they are work that the SDK alone does not do

@@ -129,8 +129,8 @@ func definition(kind int) []byte {
 	return append(appendUint(nil, uint64(len(e.buf))), e.buf...)
 }
 
-// Ours reports whether Encode wrote data, as its first definition shows, which two sessions have in common,
-// therefore, if and only if they are equal.
+// Ours reports whether Encode wrote data, as its first definition shows. Two sessions that it wrote are equal if and
+// only if their bytes are.
 func (c *Codec) Ours(data []byte) bool {
 	return bytes.HasPrefix(data, c.composite(sessionMap).definition)
 }
