@@ -1,5 +1,6 @@
 FUZZTIME ?= 10s
 SOAK ?= 1m
+ROUNDS ?= 1000
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-dynamodb-local test-modules e2e screenshots lint faults sizes soak fuzz connections bench cost rename
@@ -39,8 +40,9 @@ faults: ## print what becomes of each request under each fault
 sizes: ## print what sessions take in the table, and what writing them costs
 	@go test -count=1 -run '^TestSizes$$' -sizes-table
 
-soak: ## have many browsers use sessions behind random faults for SOAK (1m)
+soak: ## have many browsers use sessions behind random faults for SOAK (1m), and race ROUNDS (1000) logouts by 50 saves each
 	go test -race -count=1 -timeout 2h -run '^TestSoak$$' -v . -soak $(SOAK)
+	go test -count=1 -run '^TestLogoutRacedBySaves$$' -v . -rounds $(ROUNDS)
 
 bench: ## measure the Store against the SDK alone, and count requests and capacity (Java); ARGS='-run ^Get/' for less
 	@go run ./internal/bench $(ARGS)

@@ -17,7 +17,7 @@ import (
 // A Codec turns a session's values into bytes and back. [GobCodec] and [JSONCodec] are those of
 // this package; an application may bring its own. A Codec must be safe for concurrent use.
 // Decode must give back what Encode was given, since Save compares the two to tell whether a
-// session changed, and must not keep data, nor Encode what it returned.
+// session changed, and must neither keep nor change data, nor Encode what it returned.
 //
 // The data that Decode gets comes from the table, so it must refuse what Encode does not write. Its
 // errors are not shown to anyone, since they may quote what they could not parse. Those of Encode are
@@ -33,9 +33,18 @@ type Codec interface {
 	Decode(data []byte) (map[any]any, error)
 }
 
-// A preparer is a Codec that has work to do once, in New.
-type preparer interface {
-	prepare() (Codec, error)
+// prepared returns what a Store uses for codec: this package's own do some work once, in New. A type that embeds one
+// of them is the application's, and stays as it is.
+func prepared(codec Codec) (Codec, error) {
+	switch c := codec.(type) {
+	case GobCodec, *GobCodec:
+		return preparedGob{new(quickgob.Codec)}, nil
+	case JSONCodec:
+		return c.prepare()
+	case *JSONCodec:
+		return c.prepare()
+	}
+	return codec, nil
 }
 
 // A canonical is a Codec that has equal values as equal bytes, in all that canonical reports true of.
@@ -157,8 +166,6 @@ func (GobCodec) Decode(data []byte) (values map[any]any, err error) {
 }
 
 const errNoGob = decodeError("it is not a gob of a session's values")
-
-func (GobCodec) prepare() (Codec, error) { return preparedGob{new(quickgob.Codec)}, nil }
 
 // preparedGob is a GobCodec that writes and reads by itself what needs no encoding/gob. What it leaves
 // to encoding/gob, errors included, is GobCodec's.

@@ -1,6 +1,7 @@
 package dynamostore_test
 
 import (
+	"bytes"
 	"encoding/gob"
 	"fmt"
 	"math"
@@ -176,6 +177,53 @@ func (c quotingCodec) Decode(data []byte) (map[any]any, error) {
 // A gob that no Encode wrote: its first key is a slice.
 const gobWithSliceKey = "\r\x7f\x04\x01\x02\xff0\x00\x01\x10\x01\x10\x00\x000\xff\x80\x000\a[]uint8\n0\x00\x040000\x00" +
 	"0000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
+
+// rot is the application's own, though it embeds one of this package's.
+type rot struct{ dynamostore.GobCodec }
+
+func (rot) Name() string { return "rot" }
+
+func (c rot) Encode(values map[any]any) ([]byte, error) {
+	data, err := c.GobCodec.Encode(values)
+	return turned(data), err
+}
+
+func (c rot) Decode(data []byte) (map[any]any, error) { return c.GobCodec.Decode(turned(data)) }
+
+func turned(data []byte) []byte {
+	data = bytes.Clone(data)
+	for i := range data {
+		data[i] ^= 0x55
+	}
+	return data
+}
+
+func TestCodecThatEmbedsAnother(t *testing.T) {
+	a := newApp(t, func(c *dynamostore.Config) { c.Codec = rot{} })
+	b := a.browser()
+	b.set("k", "secret")
+	item := a.item()
+	if got := render(item["codec"]); got != "S:rot" || strings.Contains(render(item["data"]), "secret") {
+		t.Errorf("the item is %v, want what the application's codec makes", item)
+	}
+	if got := b.values()["k"]; got != "secret" {
+		t.Errorf("k = %v", got)
+	}
+}
+
+// Two codecs of one name: the second reads what the first does not.
+func TestReadCodecOfTheSameName(t *testing.T) {
+	old := dynamostore.JSONCodec{Types: []any{basket{}}}
+	a := newApp(t, func(c *dynamostore.Config) { c.Codec = old })
+	b := a.browser()
+	b.set("k", basket{})
+	cfg := a.cfg
+	cfg.Codec, cfg.ReadCodecs = dynamostore.JSONCodec{Types: []any{cart{}}}, []dynamostore.Codec{old}
+	a.store = a.open(cfg, keyA)
+	if _, err := b.load(); err != nil {
+		t.Error(err)
+	}
+}
 
 func FuzzGobCodec(f *testing.F) {
 	f.Add([]byte(gobWithSliceKey))

@@ -39,7 +39,13 @@ const (
 func (c *change) apply(ctx context.Context) (written bool, err error) {
 	s := c.store
 	if s.cfg.Concurrency != Merge {
-		return true, c.write(ctx)
+		err := c.write(ctx)
+		var refused *record.Refused
+		if errors.As(err, &refused) && c.recognises(refused.Item) && refused.Item.SameVersion(c.st.item) {
+			c.read = refused.Item
+			err = c.write(ctx)
+		}
+		return true, err
 	}
 
 	// Those who contend for one session in this process take turns. Each leaves what it wrote to
@@ -52,6 +58,7 @@ func (c *change) apply(ctx context.Context) (written bool, err error) {
 	if stored != nil && !stored.SameVersion(c.st.item) {
 		// It may be older than what another process wrote, so it decides nothing by itself:
 		// the write is conditional on it.
+		c.recognises(stored)
 		if _, err := c.onto(stored); err != nil {
 			c.start()
 		}
@@ -73,6 +80,7 @@ func (c *change) apply(ctx context.Context) (written bool, err error) {
 		if ctx.Err() != nil {
 			return false, err
 		}
+		c.recognises(stored)
 		done, err := c.onto(refused.Item)
 		if err != nil {
 			return false, err
@@ -144,11 +152,28 @@ func (c *change) write(ctx context.Context) error {
 		c.written = written
 	}
 	if err != nil {
+		var refused *record.Refused
+		if c.newKey == "" && !errors.As(err, &refused) {
+			c.st.attempt = &attempt{written.Bare(), base{s.codec, c.data}, c.options.MaxAge}
+		}
 		return err
 	}
 	c.settle(written.Bare())
 	c.st.lease.given()
 	return nil
+}
+
+// recognises reports whether what lies in the table shows an earlier Save of this very session, whose answer was lost.
+// That Save is then what this one begins with, or what both hold would be there twice.
+func (c *change) recognises(stored *record.Item) bool {
+	a := c.st.attempt
+	if a == nil || stored == nil || !stored.Shows(a.item) {
+		return false
+	}
+	c.st.item, c.st.base, c.st.attempt = a.item, a.base, nil
+	c.st.options.MaxAge = a.maxAge
+	c.changesMaxAge = c.maxAge != a.maxAge
+	return true
 }
 
 // createdOf returns when the session in item was created: now, if that is not known.
@@ -161,8 +186,10 @@ func createdOf(item *record.Item) int64 {
 
 // settle notes that the session is what lies in the table as item.
 func (c *change) settle(item *record.Item) {
-	if c.session.Options != nil {
-		c.session.Options.MaxAge = c.options.MaxAge
+	if o := c.session.Options; o != nil && o.MaxAge != c.options.MaxAge {
+		own := *o // which other sessions may share
+		own.MaxAge = c.options.MaxAge
+		c.session.Options = &own
 	}
 	if c.merges {
 		// Whoever holds on to the map that Values was sees what it became.

@@ -357,7 +357,7 @@ func TestOverwrite(t *testing.T) {
 	}
 }
 
-var rounds = flag.Int("rounds", 50, "how often TestLogoutRacedBySaves logs out")
+var rounds = flag.Int("rounds", 20, "how often TestLogoutRacedBySaves logs out, in all modes together")
 
 // Whatever the mode, a logout is final.
 func TestLogoutRacedBySaves(t *testing.T) {
@@ -368,10 +368,10 @@ func TestLogoutRacedBySaves(t *testing.T) {
 				c.Lock.MinRetry, c.Lock.MaxRetry = time.Millisecond, time.Millisecond
 			})
 			b := a.browser()
-			for round := range *rounds {
+			for round := range *rounds / len(modes) {
 				b.set("round", round)
 				var wg sync.WaitGroup
-				for i := range 5 {
+				for i := range 50 {
 					tab := b.tab()
 					wg.Go(func() {
 						tab.visit(func(w http.ResponseWriter, r *http.Request) {

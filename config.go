@@ -386,13 +386,10 @@ func (cfg Config) codecs() (codec Codec, readers []Codec, err error) {
 			problems = append(problems, fmt.Errorf("dynamostore: Config.%s: is nil: it takes a Codec, such as GobCodec{}", field))
 			continue
 		}
-		if p, ok := c.(preparer); ok {
-			prepared, err := p.prepare()
-			if err != nil {
-				problems = append(problems, fmt.Errorf("dynamostore: Config.%s: %w", field, err))
-				continue
-			}
-			c = prepared
+		c, err := prepared(c)
+		if err != nil {
+			problems = append(problems, fmt.Errorf("dynamostore: Config.%s: %w", field, err))
+			continue
 		}
 		if name := c.Name(); name == "" || envelope.Codec(name) != name || !utf8.ValidString(name) {
 			problems = append(problems, fmt.Errorf("dynamostore: Config.%s: its name is %q: it takes a codec whose name is not empty and holds no \"+\"", field, name))

@@ -186,6 +186,7 @@ func (st *state) live(item *record.Item, base base, options sessions.Options) {
 	st.base = base
 	st.options = options
 	st.rewrite = false
+	st.attempt = nil
 }
 
 // cookieID returns the session ID that the request's cookie carries, "" without a cookie, and
@@ -301,17 +302,21 @@ func (s *Store) decode(key string, item *record.Item) (*found, error) {
 	}
 	f.rewrite = f.rewrite || !opened.Current
 	name := envelope.Codec(item.Codec)
+	reason := "it was made by a codec that is neither Config.Codec nor among Config.ReadCodecs"
+	tried := false
 	for _, codec := range s.readers {
 		if codec.Name() != name {
 			continue
 		}
 		values, err := decode(codec, opened.Plain)
-		if err != nil {
-			return nil, s.undecodable(decodeReason(err))
+		if err == nil {
+			return s.decoded(f, codec, opened.Plain, values), nil
 		}
-		return s.decoded(f, codec, opened.Plain, values), nil
+		if !tried { // a second JSONCodec, say, has other Types
+			reason, tried = decodeReason(err), true
+		}
 	}
-	return nil, s.undecodable("it was made by a codec that is neither Config.Codec nor among Config.ReadCodecs")
+	return nil, s.undecodable(reason)
 }
 
 // binding returns what encrypted data is bound to: the item's key.
@@ -353,9 +358,10 @@ func (s *Store) undecodable(reason string) error {
 // before the response's body. Options of nil mean the Store's; a negative MaxAge deletes the
 // session and its cookie.
 //
-// A loaded session is written only if its values or its MaxAge changed, or where its end has to
-// be moved (Config.TouchInterval). The cookie is set only if the item was written, or the
-// session's Options changed, or the cookie was signed by an older key.
+// A loaded session is written only if its values or its MaxAge changed, where its end has to
+// be moved (Config.TouchInterval), or where its item is not in the form that Config asks for. The
+// cookie is set only if the item was written, or the session's Options changed, or the cookie was signed
+// by an older key; where nothing was written, after a read that finds the session still there.
 //
 // Save is not given up when the request's context is cancelled, since a browser that goes away does not
 // undo what it asked for; the context's deadline and Config.Timeout hold.
@@ -427,14 +433,23 @@ func (s *Store) logout(ctx context.Context, w http.ResponseWriter, session *sess
 	if id == "" {
 		id = session.ID // of the application's own making
 	}
-	key, ok := s.key(id)
-	if !ok || st.standing == moved {
-		return nil // not in the table, or there as a tombstone, which has its purpose
+	if st.standing == moved {
+		return s.gone()
 	}
-	if err := s.table.Delete(ctx, key); err != nil {
+	key, ok := s.key(id)
+	if !ok {
+		return nil // not in the table
+	}
+	err := s.table.Delete(ctx, key)
+	var rotated *record.Refused
+	if err != nil && !errors.As(err, &rotated) {
 		return err
 	}
 	st.lease.given()
+	if rotated != nil {
+		st.standing = moved
+		return s.gone() // under the ID that it has now, it lives on
+	}
 	// Should the application save the session yet again, it is a new one.
 	*st = state{id: id}
 	session.ID = ""
@@ -534,6 +549,16 @@ func (s *Store) update(ctx context.Context, w http.ResponseWriter, session *sess
 		}
 		st.item.Expires = expires
 		st.lease.given()
+	default:
+		// Only the cookie is set. It must not take the place of a rotated session's, nor point at nothing.
+		item, err := s.table.Load(ctx, key, true)
+		if err != nil {
+			return op, err
+		}
+		if !s.lives(item) || item.Moved {
+			st.lease.given() // with the item
+			return op, s.gone()
+		}
 	}
 	st.options = *options
 	st.resign = false

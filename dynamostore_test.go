@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/gob"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -309,8 +310,9 @@ func TestTombstoneKeepsTheRotatedCookie(t *testing.T) {
 		t.Errorf("Save set the cookie %v over the rotated one", cookies)
 	}
 	a.sent("GetItem", "GetItem")
-	// A logout takes the cookie away, and leaves the tombstone to do its work.
-	b.logout()
+	// A logout takes the cookie away, and leaves the tombstone to do its work. It ended nothing, and says so.
+	_, err = b.with(func(s *sessions.Session) { s.Options.MaxAge = -1 })
+	is(t, err, dynamostore.ErrGone)
 	if b.cookie() != "" {
 		t.Error("the browser still has its cookie")
 	}
@@ -850,9 +852,50 @@ func TestOptionsAloneSetTheCookie(t *testing.T) {
 	if err != nil || len(cookies) != 1 || cookies[0].SameSite != http.SameSiteStrictMode {
 		t.Errorf("Save = %v, with cookies %v, want a SameSite=Strict one", err, cookies)
 	}
-	a.sent("GetItem")
+	a.sent("GetItem", "GetItem") // the second, whether the session is still there
 	if after := a.item(); !reflect.DeepEqual(after, before) {
 		t.Errorf("item = %v, want it as it was: %v", after, before)
+	}
+}
+
+// A late response that would only set the cookie sets none over that of a session that was rotated or ended meanwhile.
+func TestLateCookieOfAnEndedSession(t *testing.T) {
+	ends := map[string]func(a *app, b *browser){
+		"rotated": func(a *app, b *browser) {
+			b.visit(func(w http.ResponseWriter, r *http.Request) {
+				session, _ := a.store.Get(r, cookieName)
+				if err := a.store.Regenerate(r, w, session); err != nil {
+					t.Error(err)
+				}
+			})
+		},
+		"logged out": func(_ *app, b *browser) { b.logout() },
+	}
+	for end, f := range ends {
+		for _, why := range []string{"options", "older key"} {
+			for _, mode := range []dynamostore.Concurrency{dynamostore.Merge, dynamostore.Refuse, dynamostore.Overwrite} {
+				t.Run(fmt.Sprint(end, " ", why, " ", mode), func(t *testing.T) {
+					a := newApp(t, func(c *dynamostore.Config) { c.Concurrency = mode })
+					b := a.browser()
+					b.set("user", "ann")
+					if why == "older key" {
+						a.store = a.open(a.cfg, keyB, nil, keyA)
+					}
+					cookies, err := b.tab().with(func(s *sessions.Session) {
+						if why == "options" {
+							options := *s.Options
+							options.SameSite = http.SameSiteStrictMode
+							s.Options = &options
+						}
+						f(a, b)
+					})
+					is(t, err, dynamostore.ErrGone)
+					if len(cookies) != 0 {
+						t.Errorf("the late response set %v", cookies)
+					}
+				})
+			}
+		}
 	}
 }
 
@@ -871,7 +914,7 @@ func TestCookieOfAnOlderKeyIsSignedAnew(t *testing.T) {
 	if err != nil || len(cookies) != 1 {
 		t.Errorf("Save = %v, with cookies %v, want the cookie", err, cookies)
 	}
-	a.sent("GetItem")
+	a.sent("GetItem", "GetItem") // the second, whether the session is still there
 	a.store = a.open(a.cfg, keyB)
 	if got := b.values()["user"]; got != "ann" {
 		t.Errorf("user = %v under the new key alone, want ann", got)

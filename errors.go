@@ -10,14 +10,16 @@ import (
 // No error of this package holds a session ID, a cookie or a value.
 var (
 	// ErrConflict: another request wrote the session since this one loaded it, and Config.Concurrency
-	// is Refuse, or merging did not come to an end within Config.Timeout; or the ID of a new session
-	// is taken. Nothing was written, and no cookie set. Load the session in a new request and apply the
-	// change again.
+	// is Refuse, or merging did not come to an end within Config.Timeout; or the ID of a new session, or of
+	// one that was to get a new one, is taken. Nothing was written, and no cookie set. Load the session in a
+	// new request and apply the change again. With Config.UserKey, it may be another user's session by now:
+	// then what this request did was not meant for it.
 	ErrConflict = errors.New("another request changed the session meanwhile")
 
 	// ErrGone: the session was deleted (a logout, a rotated ID), or its absolute lifetime ended,
 	// since this request loaded it. Nothing was written, and no cookie set. Answer as to a
-	// visitor who is not logged in.
+	// visitor who is not logged in. From a logout (MaxAge < 0): the session got a new ID meanwhile, under
+	// which it lives on; this browser's cookie was taken away all the same.
 	ErrGone = errors.New("the session was ended meanwhile")
 
 	// ErrNotLoaded: Save was called on a session that Get or New could not read, for the reason

@@ -29,7 +29,8 @@ const (
 	// OpMerge: OpUpdate, of a session that another request had written meanwhile, whose changes were kept.
 	OpMerge Op = "merge"
 	OpTouch Op = "touch" // Save moved the end of an unchanged session
-	// OpSkip: Save had nothing to write, or must not write (ErrNotLoaded, ErrGone). It needs no request.
+	// OpSkip: Save had nothing to write, or must not write (ErrNotLoaded, ErrGone). It needs no request, but for
+	// one read where it sets the cookie all the same.
 	OpSkip       Op = "skip"
 	OpDelete     Op = "delete"     // Save deleted the session: MaxAge < 0
 	OpRegenerate Op = "regenerate" // Regenerate, or Save with a new ID, moved the session

@@ -242,7 +242,7 @@ func TestObserveUsers(t *testing.T) {
 func TestObserveLock(t *testing.T) {
 	a, o := newObservedApp(t, func(c *dynamostore.Config) {
 		c.Concurrency = dynamostore.Lock
-		c.Lock = dynamostore.LockConfig{MinRetry: time.Millisecond, Wait: 20 * time.Millisecond}
+		c.Lock = dynamostore.LockConfig{MinRetry: time.Millisecond, Wait: 250 * time.Millisecond}
 	})
 	b := a.browser()
 	b.set("k", "v")

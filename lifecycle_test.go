@@ -577,6 +577,25 @@ func testMaxLifetimeAcrossRotations(t *testing.T, mode dynamostore.Concurrency) 
 	}
 }
 
+// The absolute lifetime ends between load and Regenerate.
+func TestRegenerateAfterTheEnd(t *testing.T) {
+	a := newApp(t, func(c *dynamostore.Config) { c.MaxLifetime = 2 * time.Hour })
+	b := a.browser()
+	b.set("user", "ann")
+	shorter := a.open(dynamostore.Config{Table: a.cfg.Table, MaxLifetime: time.Minute}, keyA)
+	a.alter(dynamotest.Item{"created": dynamotest.N(inSeconds(-time.Hour))})
+	cookies := b.visit(func(w http.ResponseWriter, r *http.Request) {
+		session, err := a.store.Get(r, cookieName)
+		if err != nil {
+			t.Error(err)
+		}
+		is(t, shorter.Regenerate(r, w, session), dynamostore.ErrGone)
+	})
+	if len(cookies) != 0 {
+		t.Errorf("Regenerate set %v", cookies)
+	}
+}
+
 // Users.
 
 func newUsersApp(t *testing.T, configure ...func(*dynamostore.Config)) *app {

@@ -21,6 +21,10 @@ import (
 // session in the request shares it. Save gives it up, whether it succeeds or not. So does the end of the
 // request's context where there was no Save, and, where the process is gone by then, the lease.
 //
+// A request is known by gorilla's registry, which the first Get or New puts into its context: handlers that go on with
+// another context, from r.WithContext, share the lock if that was made of a request that has the registry. Two requests
+// that lock two sessions in opposite order wait for each other until Wait is over.
+//
 // The lock is two attributes of the item, and every write is conditional on the session's version and
 // on nobody else holding the lock. So a request whose lease ended while it was still at work gets
 // [ErrLockLost] instead of overwriting anything; and so does one whose lock was given up early, because
@@ -134,7 +138,12 @@ func (s *Store) lock(ctx context.Context, r *http.Request, key string) (_ *found
 	}
 	item, tries, err := s.acquire(ctx, waiting, key, l.token)
 	if waited || tries > 1 {
-		s.waited(r.Context(), begin, err)
+		var gone *record.Refused // no error: there was nothing left to lock
+		if errors.As(err, &gone) {
+			s.waited(r.Context(), begin, nil)
+		} else {
+			s.waited(r.Context(), begin, err)
+		}
 	}
 	var refused *record.Refused
 	switch {

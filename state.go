@@ -48,6 +48,15 @@ type state struct {
 	base base
 	// rewrite: the item is readable, but not in the form in which it would be written now.
 	rewrite bool
+	// attempt is the last write, if DynamoDB did not answer it: it may have been applied.
+	attempt *attempt
+}
+
+// attempt is a write of a session that may have been applied.
+type attempt struct {
+	item   *record.Item // that it left in the table, without its data
+	base   base
+	maxAge int
 }
 
 // base is the values that lie in the table.
@@ -73,14 +82,22 @@ func (b *base) differs(codec Codec, data []byte, values map[any]any) bool {
 
 // equal reports whether two values under one key are the same session: deeply equal, or written
 // alike, such as a time with and without a monotonic clock reading, NaN, or what gob makes of
-// a value and of a pointer to it.
+// a value and of a pointer to it, or alike once they are read again, since gob writes maps in any order.
 func equal(codec Codec, key, a, b any) bool {
 	if reflect.DeepEqual(a, b) {
 		return true
 	}
 	encodedA, errA := codec.Encode(map[any]any{key: a})
 	encodedB, errB := codec.Encode(map[any]any{key: b})
-	return errA == nil && errB == nil && string(encodedA) == string(encodedB)
+	if errA != nil || errB != nil {
+		return false
+	}
+	if string(encodedA) == string(encodedB) {
+		return true
+	}
+	readA, errA := codec.Decode(encodedA)
+	readB, errB := codec.Decode(encodedB)
+	return errA == nil && errB == nil && reflect.DeepEqual(readA, readB)
 }
 
 // equalValues reports whether two maps of values are the same session.

@@ -30,11 +30,11 @@ func Values(base, theirs, ours map[any]any, equal func(key, a, b any) bool) map[
 func value(k any, base map[any]any, t any, inTheirs bool, ours map[any]any, equal func(key, a, b any) bool) (v any, ok bool) {
 	b, inBase := base[k]
 	o, inOurs := ours[k]
+	if inTheirs == inBase && (!inTheirs || equal(k, t, b)) {
+		return o, inOurs // unchanged by them: what the request may still hold a pointer to stays its own
+	}
 	if inOurs == inBase && (!inOurs || equal(k, o, b)) {
 		return t, inTheirs // unchanged by us
-	}
-	if inTheirs == inBase && (!inTheirs || equal(k, t, b)) {
-		return o, inOurs // unchanged by them
 	}
 	bs, ok1 := list(b, inBase)
 	ts, ok2 := list(t, inTheirs)

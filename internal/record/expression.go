@@ -13,6 +13,7 @@ import (
 type names struct {
 	key         map[string]string
 	destroy     map[string]string
+	remove      map[string]string
 	destroyUser map[string]string
 	tombstone   map[string]string
 	byUser      map[string]string
@@ -26,6 +27,7 @@ type names struct {
 func newNames(s Schema) names {
 	n := names{
 		destroy:     map[string]string{"#data": s.Data},
+		remove:      map[string]string{"#data": s.Data, "#moved": attrMoved},
 		destroyUser: map[string]string{"#user": attrUser},
 		byUser:      map[string]string{"#user": attrUser, "#expires": s.Expires},
 		tombstone: map[string]string{

@@ -4,7 +4,6 @@ import (
 	"math"
 	"reflect"
 	"strconv"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
@@ -26,8 +25,6 @@ type Item struct {
 	HasMaxAge  bool
 	Moved      bool // left behind under an old ID by a rotation, without data
 	User       string
-	Lock       string    // who holds the lock, "" for nobody ...
-	LockUntil  time.Time // ... and until when
 
 	// Malformed names what makes the item unusable, for an error; "": nothing.
 	Malformed string
@@ -98,6 +95,12 @@ func (i *Item) SameVersion(other *Item) bool {
 	return i.Version != nil && sameVersion(i.Version, other.Version)
 }
 
+// Shows reports whether that write, whose answer was lost, is the item's last or last but one.
+func (i *Item) Shows(write *Item) bool {
+	v, ok := write.Version.(*types.AttributeValueMemberS)
+	return ok && i.wrote(v.Value)
+}
+
 // wrote reports whether the write of that version is this item's last or last but one.
 func (i *Item) wrote(version string) bool {
 	v, _ := i.Version.(*types.AttributeValueMemberS)
@@ -121,15 +124,10 @@ func (t *Table) parse(attrs map[string]types.AttributeValue) *Item {
 	if created, ok := parseNumber(attrs[attrCreated]); ok && created >= 0 && created <= maxTime {
 		i.Created, i.HasCreated = created, true
 	}
-	if age, ok := parseNumber(attrs[attrMaxAge]); ok && age >= 0 && age <= math.MaxInt32 {
+	if age, ok := parseNumber(attrs[attrMaxAge]); ok && age >= 0 && age <= math.MaxInt {
 		i.MaxAge, i.HasMaxAge = int(age), true
 	}
 	_, i.Moved = parseNumber(attrs[attrMoved])
-	if v, ok := attrs[attrLock].(*types.AttributeValueMemberS); ok {
-		if until, ok := parseNumber(attrs[attrLockUntil]); ok {
-			i.Lock, i.LockUntil = v.Value, time.UnixMilli(until)
-		}
-	}
 	switch v := attrs[t.schema.Data].(type) {
 	case *types.AttributeValueMemberB:
 		i.Data, i.raw = v.Value, v

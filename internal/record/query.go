@@ -2,7 +2,6 @@ package record
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"strings"
@@ -154,6 +153,9 @@ func (t *Table) entry(attrs map[string]types.AttributeValue) (Entry, bool) {
 	if attrs[t.schema.Expires] != nil && !item.HasExpires {
 		return Entry{}, false // of the wrong type: nobody can load it
 	}
+	if t.schema.Index == "" {
+		item.User = "" // the attribute is somebody else's
+	}
 	return Entry{Key: key.Value, User: item.User, Item: item}, true
 }
 
@@ -189,6 +191,3 @@ var (
 	// ifUsers protects a session that changed hands since the index was read.
 	ifUsers = "#user = :user"
 )
-
-// ErrNoIndex says that users are not indexed.
-var ErrNoIndex = errors.New("Config.UserKey is empty, so sessions are not indexed by user")

@@ -59,7 +59,6 @@ type Schema struct {
 	SortKey   string // sort key, type S; "": the table has none
 	SortValue string
 	Data      string
-	Text      bool // the data attribute is written as S, not as B
 	Expires   string
 	Index     string // of users; "": none
 	Prefix    string // that the keys of all sessions have, for listing them
@@ -343,19 +342,32 @@ var (
 	unlockCondition = "#lock = :token"
 )
 
-// Delete removes the item under key, whatever it holds and whoever holds it.
+// Delete removes the item under key, whatever it holds and whoever holds it, but for a tombstone: then it returns a
+// *Refused. There need be none.
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DeleteItem.html
 func (t *Table) Delete(ctx context.Context, key string) error {
 	_, err := send(ctx, t, t.client, Client.DeleteItem, &dynamodb.DeleteItemInput{
-		TableName:              t.table,
-		Key:                    t.key(key),
-		ReturnConsumedCapacity: t.capacity,
+		TableName:                 t.table,
+		Key:                       t.key(key),
+		ConditionExpression:       &ifNotMoved,
+		ExpressionAttributeNames:  t.names.remove,
+		ExpressionAttributeValues: movedIsNumber,
+		ReturnConsumedCapacity:    t.capacity,
 	})
+	if _, refused := refusal(err); refused {
+		return &Refused{Item: &Item{Moved: true}}
+	}
 	if err != nil {
 		return t.failed("delete from", err)
 	}
 	return nil
 }
+
+// ifNotMoved protects a tombstone, which keeps late requests from the rotated session's cookie.
+var (
+	ifNotMoved    = "NOT attribute_type(#moved, :number) OR attribute_exists(#data)"
+	movedIsNumber = map[string]types.AttributeValue{":number": typeNumber}
+)
 
 // settle turns the error of a conditional write into what it means. A refusal need not bring the
 // item: a DAX client never does. The item is then read before anything counts as gone.

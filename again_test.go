@@ -1,0 +1,222 @@
+package dynamostore_test
+
+import (
+	"encoding/gob"
+	"fmt"
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/gorilla/sessions"
+
+	"example.com/dynamostore"
+	"example.com/dynamostore/internal/dynamotest"
+)
+
+// Sessions that are used again after a Save, in the same request.
+
+// A Save whose answer was lost, and then another: what the first one stored is not there twice, and stands in
+// nobody's way.
+func TestSaveAgainAfterALostAnswer(t *testing.T) {
+	for _, mode := range []dynamostore.Concurrency{dynamostore.Merge, dynamostore.Refuse, dynamostore.Overwrite, dynamostore.Lock} {
+		for _, more := range []bool{false, true} {
+			t.Run(fmt.Sprint(mode, " ", more), func(t *testing.T) {
+				a := newApp(t, func(c *dynamostore.Config) { c.Concurrency = mode })
+				b := a.browser()
+				b.set("k", 0)
+				b.visit(func(w http.ResponseWriter, r *http.Request) {
+					session, err := a.store.Get(r, cookieName)
+					if err != nil {
+						t.Error(err)
+					}
+					session.AddFlash("hello")
+					a.backend.Inject("UpdateItem", dynamotest.AppliedThenReset, dynamotest.Reset, dynamotest.Reset)
+					if err := session.Save(r, w); err == nil {
+						t.Error("the first Save is no error, and DynamoDB did not answer it")
+					}
+					if more {
+						session.Values["k"] = 1
+					}
+					if err := session.Save(r, w); err != nil {
+						t.Errorf("the second Save: %v", err)
+					}
+				})
+				values := b.values()
+				if flashes, want := values["_flash"], []any{"hello"}; !slices.Equal(flashes.([]any), want) {
+					t.Errorf("flashes = %v, want %v", flashes, want)
+				}
+				if k := values["k"]; (k == 1) != more {
+					t.Errorf("k = %v", k)
+				}
+			})
+		}
+	}
+}
+
+// Somebody else wrote between the Save whose answer was lost and the next one.
+func TestSaveAgainAfterALostAnswerAndAnotherWrite(t *testing.T) {
+	a := newApp(t)
+	b := a.browser()
+	b.set("k", 0)
+	elsewhere := a.another().tab(b)
+	b.visit(func(w http.ResponseWriter, r *http.Request) {
+		session, err := a.store.Get(r, cookieName)
+		if err != nil {
+			t.Error(err)
+		}
+		session.AddFlash("hello")
+		a.backend.Inject("UpdateItem", dynamotest.AppliedThenReset, dynamotest.Reset, dynamotest.Reset)
+		if err := session.Save(r, w); err == nil {
+			t.Error("the first Save is no error, and DynamoDB did not answer it")
+		}
+		elsewhere.set("theirs", 2)
+		if err := session.Save(r, w); err != nil {
+			t.Errorf("the second Save: %v", err)
+		}
+	})
+	values := b.values()
+	if want := []any{"hello"}; !slices.Equal(values["_flash"].([]any), want) || values["theirs"] != 2 {
+		t.Errorf("values = %v", values)
+	}
+}
+
+// What a handler holds of the session stays the session's own where a Save merged another key.
+func TestValueHeldAcrossAMerge(t *testing.T) {
+	a := newApp(t)
+	b := a.browser()
+	b.set("basket", &basket{Items: []string{"tea"}})
+	elsewhere := a.another().tab(b)
+	b.visit(func(w http.ResponseWriter, r *http.Request) {
+		session, err := a.store.Get(r, cookieName)
+		if err != nil {
+			t.Error(err)
+		}
+		held := session.Values["basket"].(*basket)
+		session.Values["ours"] = 1
+		elsewhere.set("theirs", 2)
+		if err := session.Save(r, w); err != nil {
+			t.Error(err)
+		}
+		held.Items = append(held.Items, "milk")
+		if err := session.Save(r, w); err != nil {
+			t.Error(err)
+		}
+	})
+	if got := b.values()["basket"].(*basket).Items; !slices.Equal(got, []string{"tea", "milk"}) {
+		t.Errorf("the basket holds %q, want tea and milk", got)
+	}
+}
+
+// Gob writes a map in any order, and a time loses its monotonic clock: neither is a change.
+func TestMapOfTimesSavedTwice(t *testing.T) {
+	gob.Register(map[string]time.Time{})
+	for range 10 {
+		a := newApp(t)
+		b := a.browser()
+		b.set("k", 1)
+		elsewhere := a.another().tab(b)
+		b.visit(func(w http.ResponseWriter, r *http.Request) {
+			session, err := a.store.Get(r, cookieName)
+			if err != nil {
+				t.Error(err)
+			}
+			seen := make(map[string]time.Time)
+			for i := range 5 {
+				seen[fmt.Sprint(i)] = time.Now()
+			}
+			session.Values["seen"] = seen
+			if err := session.Save(r, w); err != nil {
+				t.Error(err)
+			}
+			a.backend.Counts()
+			if err := session.Save(r, w); err != nil {
+				t.Error(err)
+			}
+			a.sent()
+			elsewhere.set("seen", map[string]time.Time{"theirs": time.Now()})
+			session.Values["other"] = 1
+			if err := session.Save(r, w); err != nil {
+				t.Error(err)
+			}
+		})
+		if seen := b.values()["seen"].(map[string]time.Time); len(seen) != 1 {
+			t.Errorf("seen = %v, want what the other request stored: this one did not change it since", seen)
+		}
+	}
+}
+
+// Options may be shared by sessions, and with the Store.
+func TestSaveLeavesSharedOptionsAlone(t *testing.T) {
+	a := newApp(t)
+	for name, shared := range map[string]*sessions.Options{
+		"the application's": {Path: "/", MaxAge: 30 * 24 * 60 * 60, HttpOnly: true, Secure: true},
+		"the Store's":       a.store.Options,
+	} {
+		before := *shared
+		b := a.browser()
+		b.set("k", 0)
+		elsewhere := a.another().tab(b)
+		if _, err := b.with(func(s *sessions.Session) {
+			s.Options = shared
+			s.Values["a"] = 1
+			elsewhere.with(func(s *sessions.Session) { s.Options.MaxAge = 3600 })
+		}); err != nil {
+			t.Error(err)
+		}
+		if *shared != before {
+			t.Errorf("%s Options are %+v now, and were %+v", name, *shared, before)
+		}
+	}
+}
+
+// A logout that meets a rotation ends nothing, and says so; the tombstone stays to keep late requests out.
+func TestLogoutOfARotatedSession(t *testing.T) {
+	for _, mode := range []dynamostore.Concurrency{dynamostore.Merge, dynamostore.Refuse, dynamostore.Overwrite} {
+		a := newApp(t, func(c *dynamostore.Config) { c.Concurrency = mode })
+		b := a.browser()
+		b.set("user", "ann")
+		late, out := b.tab(), b.tab()
+		cookies, err := out.with(func(s *sessions.Session) {
+			b.visit(func(w http.ResponseWriter, r *http.Request) {
+				session, _ := a.store.Get(r, cookieName)
+				if err := a.store.Regenerate(r, w, session); err != nil {
+					t.Error(err)
+				}
+			})
+			s.Options.MaxAge = -1
+		})
+		is(t, err, dynamostore.ErrGone)
+		if len(cookies) != 1 || cookies[0].MaxAge >= 0 {
+			t.Errorf("the logout set %v, want an expired cookie", cookies)
+		}
+		cookies, err = late.with(func(s *sessions.Session) { s.Values["k"] = "v" })
+		is(t, err, dynamostore.ErrGone)
+		if len(cookies) != 0 {
+			t.Errorf("a late request set %v over the rotated cookie", cookies)
+		}
+		if got := b.values()["user"]; got != "ann" {
+			t.Errorf("user = %v under the new ID, want ann", got)
+		}
+	}
+}
+
+func TestMaxAgeOfCenturies(t *testing.T) {
+	const age = 1 << 33
+	a := newApp(t)
+	b := a.browser()
+	if _, err := b.with(func(s *sessions.Session) { s.Options.MaxAge, s.Values["k"] = age, "v" }); err != nil {
+		t.Fatal(err)
+	}
+	before := numberOf(t, a.item(), "expires")
+	session, err := b.load()
+	if err != nil || session.Options.MaxAge != age {
+		t.Errorf("MaxAge = %d, %v, want %d", session.Options.MaxAge, err, age)
+	}
+	if _, err := b.with(func(*sessions.Session) {}); err != nil {
+		t.Error(err)
+	}
+	if after := numberOf(t, a.item(), "expires"); after < before {
+		t.Errorf("expires went from %d to %d", before, after)
+	}
+}
