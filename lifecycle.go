@@ -90,7 +90,8 @@ type SessionInfo struct {
 	Expires time.Time // likewise
 }
 
-// Key returns the session's SessionInfo.Key, "" if it is not in the table. It is for telling the
+// Key returns the session's SessionInfo.Key, "" if it has no ID, as a new session before its first Save. One
+// that the application gave an ID of its own has a key before it is in the table. It is for telling the
 // session at hand from a user's others, as in DestroyUser(ctx, user, store.Key(session)).
 func (s *Store) Key(session *sessions.Session) string {
 	key, _ := s.key(session.ID)

@@ -41,7 +41,8 @@ const maxParallel = 1000
 // consistently, and deletes each item that has this Store's KeyPrefix and SortKeyValue only if, at
 // that moment, it is still expired: what is saved while it runs lives on. With Config.MaxLifetime, sessions
 // whose absolute lifetime is over are deleted as well. An expired tombstone, as Regenerate leaves it, is
-// deleted too, a live one not. An empty KeyPrefix is that of all keys. An item whose ExpiresAttribute is missing or not a number is kept.
+// deleted too, a live one not. An empty KeyPrefix is that of all keys. An item whose ExpiresAttribute is
+// missing or not a number is kept.
 //
 // Where DynamoDB throttles it, or is busy with a transaction on the same item, it waits and tries again,
 // for as long as ctx allows. Any other error ends it, and comes with what had been done by then; so does

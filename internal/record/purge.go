@@ -129,7 +129,8 @@ const (
 	ifOld = " OR attribute_exists(#data) AND attribute_type(#expires, :number) AND #created BETWEEN :zero AND :born"
 )
 
-// persist calls f until it returns something else than that DynamoDB is busy. What may not pass by itself, it tries a few times. It waits no longer than ctx allows.
+// persist calls f until it returns something else than that DynamoDB is busy. What may not pass by itself, it
+// tries a few times. It waits no longer than ctx allows.
 func persist(ctx context.Context, f func() error) error {
 	failures := 0
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {

@@ -62,7 +62,8 @@ func (t *Table) ByUser(ctx context.Context, user string, timeout time.Duration) 
 	})
 }
 
-// All yields all sessions of the schema's that have not expired, by a scan of the table. Each page is requested when it is wanted, and given up on after timeout.
+// All yields all sessions of the schema's that have not expired, by a scan of the table. Each page is requested
+// when it is wanted, and given up on after timeout.
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Scan.html
 func (t *Table) All(ctx context.Context, timeout time.Duration) iter.Seq2[Entry, error] {
 	const doing = "list the sessions in"
