@@ -100,8 +100,9 @@ func (s *Store) Key(session *sessions.Session) string {
 
 // Sessions returns every live session of the table that has this Store's KeyPrefix and SortKeyValue. It scans
 // the whole table, as far as it is ranged over, a page of up to 1 MB at a time, and reads eventually
-// consistently: for reports, not for requests. An error ends it. It needs the permission
-// dynamodb:Scan, of the client the method Scan.
+// consistently: for reports, not for requests. An error ends it. So does any item without the keys that
+// Config names: each has its table's, so the names are wrong. It needs the permission dynamodb:Scan, of the
+// client the method Scan.
 func (s *Store) Sessions(ctx context.Context) iter.Seq2[SessionInfo, error] {
 	return s.infos(ctx, func(ctx context.Context) iter.Seq2[record.Entry, error] {
 		return s.table.All(ctx, s.cfg.Timeout)

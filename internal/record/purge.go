@@ -34,7 +34,7 @@ func (t *Table) Pages(ctx context.Context, segment, segments int, timeout time.D
 			"#key": t.schema.Key, "#data": t.schema.Data, "#expires": t.schema.Expires,
 			"#created": attrCreated, "#user": attrUser, "#moved": attrMoved,
 		}
-		values := map[string]types.AttributeValue{":number": typeNumber}
+		values := map[string]types.AttributeValue{":number": typeNumber, ":string": typeString}
 		if t.schema.Prefix != "" {
 			filter += " AND begins_with(#key, :prefix)"
 			values[":prefix"] = text(t.schema.Prefix)
@@ -43,7 +43,9 @@ func (t *Table) Pages(ctx context.Context, segment, segments int, timeout time.D
 			filter += " AND #sort = :sort"
 			names["#sort"] = t.schema.SortKey
 			values[":sort"] = t.sortValue
+			projection += ", #sort"
 		}
+		filter = orMisnamed(t.schema, filter)
 		input := &dynamodb.ScanInput{
 			TableName:                 t.table,
 			Segment:                   aws.Int32(int32(segment)),
@@ -68,10 +70,12 @@ func (t *Table) Pages(ctx context.Context, segment, segments int, timeout time.D
 			}
 			var page []Entry
 			for _, attrs := range out.Items {
-				if key, ok := attrs[t.schema.Key].(*types.AttributeValueMemberS); ok {
-					item := t.parse(attrs)
-					page = append(page, Entry{Key: key.Value, User: item.User, Item: item})
+				if err := t.misnamed(attrs); err != nil {
+					yield(nil, t.failed(doing, err))
+					return
 				}
+				item := t.parse(attrs)
+				page = append(page, Entry{Key: attrs[t.schema.Key].(*types.AttributeValueMemberS).Value, User: item.User, Item: item})
 			}
 			if !yield(page, nil) || len(out.LastEvaluatedKey) == 0 {
 				return

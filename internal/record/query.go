@@ -72,7 +72,7 @@ func (t *Table) All(ctx context.Context, timeout time.Duration) iter.Seq2[Entry,
 		if !ok {
 			return nil, nil, t.lacks("Scan")
 		}
-		values := map[string]types.AttributeValue{":now": number(time.Now().Unix())}
+		values := map[string]types.AttributeValue{":now": number(time.Now().Unix()), ":string": typeString}
 		if t.schema.Prefix != "" {
 			values[":prefix"] = text(t.schema.Prefix)
 		}
@@ -107,7 +107,32 @@ func scanFilter(s Schema) string {
 	if s.SortKey != "" {
 		filter += " AND #sort = :sort"
 	}
+	return orMisnamed(s, filter)
+}
+
+// orMisnamed lets through, beside what filter, a conjunction, leaves, what has no string under the names of the schema's keys.
+// Every item has its table's keys, so a single one tells that the names are wrong: see misnamed.
+func orMisnamed(s Schema, filter string) string {
+	filter += " OR NOT attribute_type(#key, :string)"
+	if s.SortKey != "" {
+		filter += " OR NOT attribute_type(#sort, :string)"
+	}
 	return filter
+}
+
+// misnamed returns what the keys of an item that a listing found tell of the schema.
+func (t *Table) misnamed(attrs map[string]types.AttributeValue) error {
+	const form = "an item has no string (S) under %q, which Config.%s says is the table's %s key: set it to the name that the key has, as CheckTable tells"
+	if _, ok := attrs[t.schema.Key].(*types.AttributeValueMemberS); !ok {
+		return fmt.Errorf(form, t.schema.Key, "KeyAttribute", "partition")
+	}
+	if t.sortValue == nil {
+		return nil
+	}
+	if _, ok := attrs[t.schema.SortKey].(*types.AttributeValueMemberS); !ok {
+		return fmt.Errorf(form, t.schema.SortKey, "SortKeyAttribute", "sort")
+	}
+	return nil
 }
 
 func (t *Table) lacks(method string) error {
@@ -128,6 +153,10 @@ func (t *Table) pages(ctx context.Context, doing string, timeout time.Duration, 
 				return
 			}
 			for _, attrs := range items {
+				if err := t.misnamed(attrs); err != nil {
+					yield(Entry{}, t.failed(doing, err))
+					return
+				}
 				if e, ok := t.entry(attrs); ok && !yield(e, nil) {
 					return
 				}
@@ -139,17 +168,14 @@ func (t *Table) pages(ctx context.Context, doing string, timeout time.Duration, 
 	}
 }
 
-// entry returns what a listing found, if it is one of the sessions under prefix.
+// entry returns what a listing found, if it is one of the sessions under prefix. Its keys are named rightly.
 func (t *Table) entry(attrs map[string]types.AttributeValue) (Entry, bool) {
-	key, ok := attrs[t.schema.Key].(*types.AttributeValueMemberS)
-	if !ok || !strings.HasPrefix(key.Value, t.schema.Prefix) {
+	key := attrs[t.schema.Key].(*types.AttributeValueMemberS)
+	if !strings.HasPrefix(key.Value, t.schema.Prefix) {
 		return Entry{}, false
 	}
-	if t.sortValue != nil {
-		sort, ok := attrs[t.schema.SortKey].(*types.AttributeValueMemberS)
-		if !ok || sort.Value != t.schema.SortValue {
-			return Entry{}, false
-		}
+	if t.sortValue != nil && attrs[t.schema.SortKey].(*types.AttributeValueMemberS).Value != t.schema.SortValue {
+		return Entry{}, false
 	}
 	item := t.parse(attrs)
 	if attrs[t.schema.Expires] != nil && !item.HasExpires {
