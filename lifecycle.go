@@ -169,7 +169,7 @@ func (s *Store) Destroy(ctx context.Context, key string) error {
 		return err
 	}
 	ctx, seen := s.observing(ctx)
-	_, err := s.destroy(ctx, key, "")
+	_, err := s.table.Destroy(ctx, key, "", s.cfg.Timeout)
 	seen.end(OpDestroy, err)
 	return err
 }
@@ -179,12 +179,6 @@ func (s *Store) checkKey(key string) error {
 		return errors.New("dynamostore: the key is none of this Store's: it takes a SessionInfo.Key, or what Store.Key returns")
 	}
 	return nil
-}
-
-func (s *Store) destroy(ctx context.Context, key, user string) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
-	defer cancel()
-	return s.table.Destroy(ctx, key, user)
 }
 
 // DestroyUser deletes all sessions of a user, but for those whose keys it is told to keep ("log out
@@ -223,7 +217,7 @@ func (s *Store) destroyUser(ctx context.Context, user string, keep []string) (de
 			if done[e.Key] || slices.Contains(keep, e.Key) {
 				continue
 			}
-			was, err := s.destroy(ctx, e.Key, user)
+			was, err := s.table.Destroy(ctx, e.Key, user, s.cfg.Timeout)
 			if err != nil {
 				return deleted, err
 			}

@@ -45,7 +45,7 @@ func (s *Store) EnsureTable(ctx context.Context) error {
 	}
 	table, err := s.describeTable(ctx, client)
 	created := false
-	if isMissing(err) {
+	if record.IsMissing(err) {
 		if created, err = s.createTable(ctx, client); err != nil {
 			return err
 		}
@@ -182,7 +182,7 @@ func (s *Store) awaitTable(ctx context.Context, client tableDescriber, table *ty
 		}
 		var err error
 		table, err = lookAgain(ctx, func() (*types.TableDescription, error) { return s.describeTable(ctx, client) })
-		if isMissing(err) { // a moment after CreateTable, at times
+		if record.IsMissing(err) { // a moment after CreateTable, at times
 			table = &types.TableDescription{TableStatus: types.TableStatusCreating}
 		} else if err != nil {
 			return nil, err

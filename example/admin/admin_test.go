@@ -262,7 +262,7 @@ func TestCannotReachTheTable(t *testing.T) {
 	}{
 		{
 			name: "no credentials", env: map[string]string{"AWS_REGION": "us-east-1"}, transport: fails(dynamotest.Denied),
-			want: `look at table "sessions": there are no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the machine, container or function a role: `,
+			want: `table "sessions": there are no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the machine, container or function a role: `,
 		},
 		{
 			name: "no region",
@@ -274,19 +274,31 @@ func TestCannotReachTheTable(t *testing.T) {
 		},
 		{
 			name: "no permission", args: []string{"-region", "us-east-1", "-endpoint", "http://127.0.0.1:1"}, transport: fails(dynamotest.Denied),
-			want: `look at table "sessions": the credentials lack the permission dynamodb:DescribeTable: add it to their policy: `,
+			want: `table "sessions": the credentials lack the permission dynamodb:OPERATION: add it to their policy: `,
+		},
+		{
+			name: "expired credentials", args: []string{"-endpoint", "http://127.0.0.1:1"}, transport: fails(func(_ http.RoundTripper, r *http.Request) (*http.Response, error) {
+				return dynamotest.Answer(r, http.StatusBadRequest, "ExpiredTokenException", "The security token included in the request is expired", nil), nil
+			}),
+			want: `table "sessions": the credentials have expired: get new ones: `,
+		},
+		{
+			name: "no such table", args: []string{"-endpoint", "http://127.0.0.1:1"}, transport: fails(func(_ http.RoundTripper, r *http.Request) (*http.Response, error) {
+				return dynamotest.Answer(r, http.StatusBadRequest, "ResourceNotFoundException", "Requested resource not found", nil), nil
+			}),
+			want: `table "sessions": it does not exist in the region us-east-1: create it, as EnsureTable does, or set Config.Table or the client's region to where it is`,
 		},
 		{
 			name: "no such region", args: []string{"-region", "us-nowhere-1"}, env: map[string]string{"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}, transport: fails(dynamotest.HostNotFound),
-			want: `look at table "sessions": the host dynamodb.us-nowhere-1.amazonaws.com is not found: is there a region "us-nowhere-1", is the endpoint right, and can this machine look names up?: `,
+			want: `table "sessions": the host dynamodb.us-nowhere-1.amazonaws.com is not found: is there a region "us-nowhere-1", is the endpoint right, and can this machine look names up?: `,
 		},
 		{
 			name: "an endpoint that is a web page", args: []string{"-endpoint", page.URL},
-			want: `look at table "sessions": DynamoDB's answer could not be read: is the endpoint DynamoDB, and nothing between that changes answers?`,
+			want: `table "sessions": DynamoDB's answer could not be read: is the endpoint DynamoDB, and nothing between that changes answers?`,
 		},
 		{
 			name: "a closed port", args: []string{"-endpoint", "http://" + closed.Addr().String()},
-			want: `look at table "sessions": nothing listens at the endpoint: is it the right one, and does DynamoDB Local run, if that is meant?: `,
+			want: `table "sessions": nothing listens at the endpoint: is it the right one, and does DynamoDB Local run, if that is meant?: `,
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -294,12 +306,33 @@ func TestCannotReachTheTable(t *testing.T) {
 			for name, value := range test.env {
 				t.Setenv(name, value)
 			}
-			var out, errs bytes.Buffer
-			p := program{stdout: &out, stderr: &errs, transport: test.transport}
-			status := p.run(t.Context(), append(test.args, "check"))
-			first, _, _ := strings.Cut(errs.String(), "\n")
-			if status != 1 || out.Len() > 0 || !strings.HasPrefix(strings.Replace(first, "admin: dynamostore: ", "admin: ", 1), "admin: "+test.want) || strings.Contains(errs.String(), "secret page") {
-				t.Errorf("status %d, it printed %q and on standard error\n%s\nwant a line with\n%s", status, out.String(), errs.String(), test.want)
+			for _, command := range []struct {
+				args      []string
+				operation string // that it begins with
+			}{
+				{[]string{"check"}, "DescribeTable"},
+				{[]string{"create"}, "DescribeTable"},
+				{[]string{"stats"}, "Scan"},
+				{[]string{"list", "-user", "ann"}, "Query"},
+				{[]string{"list", "-all"}, "Scan"},
+				{[]string{"sign-out", "-user", "ann"}, "Query"},
+				{[]string{"sign-out", "-user", "ann", "-dry-run"}, "Query"},
+				{[]string{"sign-out", "-user", "ann", "-handle", "2c26b46b68ffc68f"}, "Query"},
+				{[]string{"purge"}, "Scan"},
+				{[]string{"purge", "-dry-run"}, "Scan"},
+				{[]string{"policy"}, "DescribeTable"},
+			} {
+				if test.name == "no such table" && command.args[0] == "create" {
+					continue // it makes one
+				}
+				var out, errs bytes.Buffer
+				p := program{stdout: &out, stderr: &errs, transport: test.transport}
+				status := p.run(t.Context(), append(slices.Clone(test.args), command.args...))
+				first, _, _ := strings.Cut(errs.String(), "\n")
+				want := strings.ReplaceAll(test.want, "OPERATION", command.operation)
+				if printed := strings.TrimPrefix(out.String(), "scanned 0, deleted 0, kept 0\n"); status != 1 || printed != "" || !strings.HasPrefix(first, "admin: ") || !strings.Contains(first, want) || strings.Contains(errs.String(), "secret page") {
+					t.Errorf("admin %q: status %d, it printed %q and on standard error\n%s\nwant a line with\n%s", command.args, status, out.String(), errs.String(), want)
+				}
 			}
 		})
 	}

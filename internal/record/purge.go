@@ -65,7 +65,7 @@ func (t *Table) Pages(ctx context.Context, segment, segments int, timeout time.D
 				return err
 			})
 			if err != nil {
-				yield(nil, t.failed(doing, err))
+				yield(nil, t.explained(ctx, doing, "Scan", err))
 				return
 			}
 			var page []Entry
@@ -120,7 +120,7 @@ func (t *Table) Purge(ctx context.Context, key string, born int64, timeout time.
 		return len(there) == 0, nil
 	}
 	if err != nil {
-		return false, t.failed("purge", err)
+		return false, t.explained(ctx, "purge", "DeleteItem", err)
 	}
 	return true, nil
 }

@@ -35,7 +35,7 @@ type (
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Query.html
 func (t *Table) ByUser(ctx context.Context, user string, timeout time.Duration) iter.Seq2[Entry, error] {
 	const doing = "list a user's sessions in"
-	return t.pages(ctx, doing, timeout, func(ctx context.Context, start map[string]types.AttributeValue) (items []map[string]types.AttributeValue, next map[string]types.AttributeValue, err error) {
+	return t.pages(ctx, doing, "Query", timeout, func(ctx context.Context, start map[string]types.AttributeValue) (items []map[string]types.AttributeValue, next map[string]types.AttributeValue, err error) {
 		client, ok := t.client.(querier)
 		if !ok {
 			return nil, nil, t.lacks("Query")
@@ -52,14 +52,23 @@ func (t *Table) ByUser(ctx context.Context, user string, timeout time.Duration) 
 			ExclusiveStartKey:      start,
 			ReturnConsumedCapacity: t.capacity,
 		})
-		if errorCode(err) == "ValidationException" && strings.Contains(err.Error(), "specified index") {
-			err = fmt.Errorf("it has no index %q: create it, as EnsureTable does, or set Config.UserIndex to the one it has: %w", t.schema.Index, err)
-		}
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, t.indexError(err)
 		}
 		return out.Items, out.LastEvaluatedKey, nil
 	})
+}
+
+// indexError puts in front of a refusal of the index what mends it.
+func (t *Table) indexError(err error) error {
+	switch text := err.Error(); {
+	case errorCode(err) != codeInvalid:
+	case strings.Contains(text, "specified index"):
+		return fmt.Errorf("it has no index %q: create it, as EnsureTable does, or set Config.UserIndex to the one it has: %w", t.schema.Index, err)
+	case strings.Contains(text, "key schema element") || strings.Contains(text, "does not match schema type"):
+		return fmt.Errorf("its index %q has other keys than %q (S) and %q (N): set Config.UserIndex or Config.ExpiresAttribute as CheckTable tells: %w", t.schema.Index, attrUser, t.schema.Expires, err)
+	}
+	return err
 }
 
 // All yields all sessions of the schema's that have not expired, by a scan of the table. Each page is requested
@@ -67,7 +76,7 @@ func (t *Table) ByUser(ctx context.Context, user string, timeout time.Duration) 
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Scan.html
 func (t *Table) All(ctx context.Context, timeout time.Duration) iter.Seq2[Entry, error] {
 	const doing = "list the sessions in"
-	return t.pages(ctx, doing, timeout, func(ctx context.Context, start map[string]types.AttributeValue) (items []map[string]types.AttributeValue, next map[string]types.AttributeValue, err error) {
+	return t.pages(ctx, doing, "Scan", timeout, func(ctx context.Context, start map[string]types.AttributeValue) (items []map[string]types.AttributeValue, next map[string]types.AttributeValue, err error) {
 		client, ok := t.client.(scanner)
 		if !ok {
 			return nil, nil, t.lacks("Scan")
@@ -141,7 +150,7 @@ func (t *Table) lacks(method string) error {
 
 type page func(ctx context.Context, start map[string]types.AttributeValue) (items []map[string]types.AttributeValue, next map[string]types.AttributeValue, err error)
 
-func (t *Table) pages(ctx context.Context, doing string, timeout time.Duration, request page) iter.Seq2[Entry, error] {
+func (t *Table) pages(ctx context.Context, doing, operation string, timeout time.Duration, request page) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		var start map[string]types.AttributeValue
 		for {
@@ -149,7 +158,7 @@ func (t *Table) pages(ctx context.Context, doing string, timeout time.Duration, 
 			items, next, err := request(limited, start)
 			cancel()
 			if err != nil {
-				yield(Entry{}, t.failed(doing, err))
+				yield(Entry{}, t.explained(ctx, doing, operation, err))
 				return
 			}
 			for _, attrs := range items {
@@ -185,9 +194,11 @@ func (t *Table) entry(attrs map[string]types.AttributeValue) (Entry, bool) {
 }
 
 // Destroy removes the session under key, unless a tombstone lies there, and reports whether there
-// was one to remove. With a user, it removes only what is that user's.
+// was one to remove. With a user, it removes only what is that user's. It gives up after timeout.
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DeleteItem.html
-func (t *Table) Destroy(ctx context.Context, key, user string) (bool, error) {
+func (t *Table) Destroy(ctx context.Context, key, user string, timeout time.Duration) (bool, error) {
+	limited, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
 	input := &dynamodb.DeleteItemInput{
 		TableName:                t.table,
 		Key:                      t.key(key),
@@ -200,12 +211,12 @@ func (t *Table) Destroy(ctx context.Context, key, user string) (bool, error) {
 		input.ExpressionAttributeNames = t.names.destroyUser
 		input.ExpressionAttributeValues = map[string]types.AttributeValue{":user": text(user)}
 	}
-	_, err := send(ctx, t, t.client, Client.DeleteItem, input)
+	_, err := send(limited, t, t.client, Client.DeleteItem, input)
 	if _, refused := refusal(err); refused {
 		return false, nil
 	}
 	if err != nil {
-		return false, t.failed("delete from", err)
+		return false, t.explained(ctx, "delete from", "DeleteItem", err)
 	}
 	return true, nil
 }
