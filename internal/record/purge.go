@@ -20,6 +20,23 @@ import (
 // throttles it. An error ends it.
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Scan.html#Scan.ParallelScan
 func (t *Table) Pages(ctx context.Context, segment, segments int, timeout time.Duration) iter.Seq2[[]Entry, error] {
+	// A session has data. A table may hold other things that have none.
+	return t.scanned(ctx, "(attribute_exists(#data) OR attribute_type(#moved, :number))", segment, segments, timeout)
+}
+
+// HoldsOthers reports whether there is something under the schema's keys that is neither a session nor a
+// tombstone: if there is no session, the data attribute may have another name. It scans until it finds one.
+func (t *Table) HoldsOthers(ctx context.Context, timeout time.Duration) (bool, error) {
+	for page, err := range t.scanned(ctx, "attribute_not_exists(#data) AND NOT attribute_type(#moved, :number)", 0, 1, timeout) {
+		if err != nil || len(page) > 0 {
+			return err == nil, err
+		}
+	}
+	return false, nil
+}
+
+// scanned yields what of the schema's a filter leaves. An item without the schema's keys is an error.
+func (t *Table) scanned(ctx context.Context, filter string, segment, segments int, timeout time.Duration) iter.Seq2[[]Entry, error] {
 	const doing = "scan"
 	return func(yield func([]Entry, error) bool) {
 		client, ok := t.client.(scanner)
@@ -27,8 +44,7 @@ func (t *Table) Pages(ctx context.Context, segment, segments int, timeout time.D
 			yield(nil, t.failed(doing, t.lacks("Scan")))
 			return
 		}
-		// A session has data. A table may hold other things that have none.
-		filter := "(attribute_exists(#data) OR attribute_type(#moved, :number))"
+		filter := filter
 		projection := "#key, #expires, #created, #user, #moved"
 		names := map[string]string{
 			"#key": t.schema.Key, "#data": t.schema.Data, "#expires": t.schema.Expires,
