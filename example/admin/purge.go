@@ -19,8 +19,9 @@ var purgeCommand = command{
 	name:    "purge",
 	summary: "delete what has expired, where TTL cannot be used or is too slow",
 	about: "Purge scans the table, and deletes each session only if it is still expired, and expired tombstones. It shows how\n" +
-		"far it is on standard error, and may be interrupted and run again. It reads the whole table, which costs a read\n" +
-		"unit for each 8 KB, and a deletion costs a write unit for each KB of the item.\n\n" + aboutNames,
+		"far it is on standard error, with a percentage unless the table is shared by a prefix or a sort key, and may be\n" +
+		"interrupted and run again. It reads the whole table, which costs a read unit for each 8 KB, and before that as far\n" +
+		"as the first session, to see that the names are right. A deletion costs a write unit for each KB of the item.\n\n" + aboutNames,
 	examples: []string{"purge -dry-run", "purge -per-second 100", "-table web-sessions -timeout 1h purge -parallel 8"},
 	flags: func(flags *flag.FlagSet) action {
 		dryRun := flags.Bool("dry-run", false, "count what has expired, and delete nothing")
