@@ -88,7 +88,8 @@ type SessionInfo struct {
 	Expires time.Time // likewise
 }
 
-// Key returns the session's SessionInfo.Key, "" if it is not in the table. It is for telling the
+// Key returns the session's SessionInfo.Key, "" if it has no ID, as a new session before its first Save. One
+// that the application gave an ID of its own has a key before it is in the table. It is for telling the
 // session at hand from a user's others, as in DestroyUser(ctx, user, store.Key(session)).
 func (s *Store) Key(session *sessions.Session) string {
 	key, _ := s.key(session.ID)
@@ -97,8 +98,9 @@ func (s *Store) Key(session *sessions.Session) string {
 
 // Sessions returns every live session of the table that has this Store's KeyPrefix and SortKeyValue. It scans
 // the whole table, as far as it is ranged over, a page of up to 1 MB at a time, and reads eventually
-// consistently: for reports, not for requests. An error ends it. It needs the permission
-// dynamodb:Scan, of the client the method Scan.
+// consistently: for reports, not for requests. An error ends it. So does any item without the keys that
+// Config names: each has its table's, so the names are wrong. It needs the permission dynamodb:Scan, of the
+// client the method Scan.
 func (s *Store) Sessions(ctx context.Context) iter.Seq2[SessionInfo, error] {
 	return s.infos(ctx, func(ctx context.Context) iter.Seq2[record.Entry, error] {
 		return s.table.All(ctx, s.cfg.Timeout)
@@ -165,7 +167,7 @@ func (s *Store) Destroy(ctx context.Context, key string) error {
 		return err
 	}
 	ctx, seen := s.observing(ctx)
-	_, err := s.destroy(ctx, key, "")
+	_, err := s.table.Destroy(ctx, key, "", s.cfg.Timeout)
 	seen.end(OpDestroy, err)
 	return err
 }
@@ -175,12 +177,6 @@ func (s *Store) checkKey(key string) error {
 		return errors.New("dynamostore: the key is none of this Store's: it takes a SessionInfo.Key, or what Store.Key returns")
 	}
 	return nil
-}
-
-func (s *Store) destroy(ctx context.Context, key, user string) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
-	defer cancel()
-	return s.table.Destroy(ctx, key, user)
 }
 
 // DestroyUser deletes all sessions of a user, but for those whose keys it is told to keep ("log out
@@ -219,7 +215,7 @@ func (s *Store) destroyUser(ctx context.Context, user string, keep []string) (de
 			if done[e.Key] || slices.Contains(keep, e.Key) {
 				continue
 			}
-			was, err := s.destroy(ctx, e.Key, user)
+			was, err := s.table.Destroy(ctx, e.Key, user, s.cfg.Timeout)
 			if err != nil {
 				return deleted, err
 			}

@@ -1090,6 +1090,56 @@ func TestListingWithoutTheIndex(t *testing.T) {
 	}
 }
 
+// Every item has its table's keys, so a name under which one has none is an error, never an empty list.
+func TestWrongNamesOfKeysAreTold(t *testing.T) {
+	backend := dynamotest.New(t)
+	right := dynamostore.Config{Table: backend.Table, KeyAttribute: "pk", SortKeyAttribute: "sk", SortKeyValue: "session", KeyPrefix: "web#", UserKey: "user"}
+	if err := storeOn(t, backend.Client, right).EnsureTable(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	backend.Put(t, dynamotest.Item{ // an expired session of another application
+		"pk": dynamotest.S("app#1"), "sk": dynamotest.S("other"), "data": dynamotest.B([]byte("x")), "expires": dynamotest.N(past),
+	})
+	wrongKey, wrongSort, numeric := right, right, right
+	wrongKey.KeyAttribute, wrongKey.KeyPrefix = "id", ""
+	wrongSort.SortKeyAttribute = "range"
+	numeric.KeyAttribute, numeric.ExpiresAttribute = "expires", "end"
+	numeric.UserKey = ""
+	for _, test := range []struct {
+		name string
+		cfg  dynamostore.Config
+		want string
+	}{
+		{"partition key", wrongKey, `an item has no string (S) under "id", which Config.KeyAttribute says is the table's partition key`},
+		{"partition key, with a prefix", func() dynamostore.Config { c := wrongKey; c.KeyPrefix = "web#"; return c }(), `an item has no string (S) under "id", which Config.KeyAttribute says`},
+		{"a number", numeric, `an item has no string (S) under "expires", which Config.KeyAttribute says`},
+		{"sort key", wrongSort, `an item has no string (S) under "range", which Config.SortKeyAttribute says is the table's sort key`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			store := storeOn(t, backend.Client, test.cfg)
+			var list error
+			for _, err := range store.Sessions(t.Context()) {
+				list = err
+			}
+			_, purge := store.PurgeExpired(t.Context(), dynamostore.PurgeOptions{})
+			for name, err := range map[string]error{"Sessions": list, "PurgeExpired": purge} {
+				if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), backend.Table) || strings.Contains(err.Error(), "app#1") {
+					t.Errorf("%s: %v, want an error that names the table and says %q", name, err, test.want)
+				}
+			}
+		})
+	}
+	backend.Put(t, dynamotest.Item{
+		"pk": dynamotest.S("web#1"), "sk": dynamotest.S("session"), "data": dynamotest.B([]byte("x")), "expires": dynamotest.N(future), "user": dynamotest.S("ann"),
+	})
+	if n, err := storeOn(t, backend.Client, wrongKey).DestroyUser(t.Context(), "ann"); n != 0 || err == nil || !strings.Contains(err.Error(), "Config.KeyAttribute") {
+		t.Errorf("DestroyUser = %d, %v, want an error about Config.KeyAttribute", n, err)
+	}
+	if got := listed(t, storeOn(t, backend.Client, right).Sessions(t.Context())); !slices.Equal(got, []string{"ann"}) {
+		t.Errorf("Sessions with the right names = %q", got)
+	}
+}
+
 func TestListingErrors(t *testing.T) {
 	a := newUsersApp(t)
 	b := a.browser()

@@ -41,12 +41,14 @@ const maxParallel = 1000
 // consistently, and deletes each item that has this Store's KeyPrefix and SortKeyValue only if, at
 // that moment, it is still expired: what is saved while it runs lives on. With Config.MaxLifetime, sessions
 // whose absolute lifetime is over are deleted as well. An expired tombstone, as Regenerate leaves it, is
-// deleted too, a live one not. An empty KeyPrefix is that of all keys. An item whose ExpiresAttribute is missing or not a number is kept.
+// deleted too, a live one not. An empty KeyPrefix is that of all keys. An item whose ExpiresAttribute is
+// missing or not a number is kept.
 //
 // Where DynamoDB throttles it, or is busy with a transaction on the same item, it waits and tries again,
 // for as long as ctx allows. Any other error ends it, and comes with what had been done by then; so does
-// ctx, once the deletion that is under way has its answer. It
-// may be run again at any time: what was deleted is gone, and the rest is found again.
+// ctx, once the deletion that is under way has its answer, and an item without the keys that Config names,
+// which are then not the table's. It may be run again at any time: what was deleted is gone, and the rest is
+// found again.
 //
 // What has expired is decided by the clock of the machine, as elsewhere in this package. Each request is
 // bounded by Config.Timeout. PurgeExpired needs the permissions dynamodb:Scan and dynamodb:DeleteItem, of

@@ -45,7 +45,7 @@ func (s *Store) EnsureTable(ctx context.Context) error {
 	}
 	table, err := s.describeTable(ctx, client)
 	created := false
-	if isMissing(err) {
+	if record.IsMissing(err) {
 		if created, err = s.createTable(ctx, client); err != nil {
 			return err
 		}
@@ -181,8 +181,8 @@ func (s *Store) awaitTable(ctx context.Context, client tableDescriber, table *ty
 			}
 		}
 		var err error
-		table, err = s.lookAgain(ctx, client)
-		if isMissing(err) { // a moment after CreateTable, at times
+		table, err = lookAgain(ctx, func() (*types.TableDescription, error) { return s.describeTable(ctx, client) })
+		if record.IsMissing(err) { // a moment after CreateTable, at times
 			table = &types.TableDescription{TableStatus: types.TableStatusCreating}
 		} else if err != nil {
 			return nil, err
@@ -190,13 +190,12 @@ func (s *Store) awaitTable(ctx context.Context, client tableDescriber, table *ty
 	}
 }
 
-// lookAgain is describeTable for who waits: an answer that does not come in time is waited for like
-// anything else.
-func (s *Store) lookAgain(ctx context.Context, client tableDescriber) (*types.TableDescription, error) {
+// lookAgain is look for who waits: an answer that does not come in time is waited for like anything else.
+func lookAgain[T any](ctx context.Context, look func() (T, error)) (T, error) {
 	for waiting := newWait(ctx); ; {
-		table, err := s.describeTable(ctx, client)
+		found, err := look()
 		if !errors.Is(err, context.DeadlineExceeded) || waiting.pause() != nil {
-			return table, err
+			return found, err
 		}
 	}
 }
@@ -219,7 +218,8 @@ func (s *Store) ensureIndex(ctx context.Context, client tableMaker, table *types
 			}
 		}
 		var err error
-		if table, err = s.lookAgain(ctx, client); err != nil {
+		table, err = lookAgain(ctx, func() (*types.TableDescription, error) { return s.describeTable(ctx, client) })
+		if err != nil {
 			return nil, errors.Join(refused, err)
 		}
 		if s.findIndex(table) != nil {
@@ -285,7 +285,7 @@ func (s *Store) ensureTTL(ctx context.Context, client tableMaker, created bool) 
 	refused := s.turnOnTTL(ctx, client)
 	waiting := newWait(ctx)
 	for {
-		ttl, err := s.describeTTL(ctx, client)
+		ttl, err := lookAgain(ctx, func() (*types.TimeToLiveDescription, error) { return s.describeTTL(ctx, client) })
 		switch {
 		case err != nil:
 			return nil, errors.Join(refused, err)

@@ -184,6 +184,18 @@ func TestEnsureTableWaits(t *testing.T) {
 		}
 		changes(t, backend, map[string]int{"UpdateTable": 1})
 	})
+	t.Run("for an answer about TTL", func(t *testing.T) {
+		backend := dynamotest.New(t)
+		tableSpec{key: "id:S"}.create(t, backend)
+		backend.Inject("DescribeTimeToLive", dynamotest.Do(func() {}), dynamotest.Silent) // behind UpdateTimeToLive
+		if err := storeOn(t, backend.Client, dynamostore.Config{Table: backend.Table, Timeout: time.Second}).EnsureTable(t.Context()); err != nil {
+			t.Errorf("EnsureTable = %v, want nil", err)
+		}
+		changes(t, backend, map[string]int{"UpdateTimeToLive": 1})
+		if n := backend.Pending(); n != 0 {
+			t.Errorf("%d answers were not waited for", n)
+		}
+	})
 	t.Run("until TTL is under way", func(t *testing.T) {
 		backend := dynamotest.New(t)
 		tableSpec{key: "id:S"}.create(t, backend)

@@ -43,9 +43,9 @@ func (s *Store) CheckTable(ctx context.Context) error {
 	var problems []error
 	table, err := s.describeTable(ctx, client)
 	switch {
-	case isMissing(err):
+	case record.IsMissing(err):
 		return s.missingTable()
-	case isDenied(err): // what can be seen without it is still told
+	case record.IsDenied(err): // what can be seen without it is still told
 		problems = append(problems, err)
 	case err != nil:
 		return err
@@ -53,7 +53,7 @@ func (s *Store) CheckTable(ctx context.Context) error {
 		problems = append(problems, s.tableProblems(table))
 	}
 	ttl, err := s.describeTTL(ctx, client)
-	if isMissing(err) {
+	if record.IsMissing(err) {
 		err = s.missingTable()
 	}
 	if err != nil {
@@ -137,19 +137,7 @@ func (s *Store) wrong(format string, args ...any) error {
 }
 
 func (s *Store) missingTable() error {
-	where := ""
-	if region := s.region(); region != "" {
-		where = " in the region " + region
-	}
-	return s.wrong("it does not exist%s: create it, as EnsureTable does, or set Config.Table or the client's region to where it is", where)
-}
-
-// region is that of the client, "" if it does not say.
-func (s *Store) region() string {
-	if client, ok := s.client.(interface{ Options() dynamodb.Options }); ok {
-		return client.Options().Region
-	}
-	return ""
+	return s.wrong("%s", s.table.Missing())
 }
 
 // tableProblems compares all that DescribeTable tells.

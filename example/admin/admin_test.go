@@ -262,7 +262,7 @@ func TestCannotReachTheTable(t *testing.T) {
 	}{
 		{
 			name: "no credentials", env: map[string]string{"AWS_REGION": "us-east-1"}, transport: fails(dynamotest.Denied),
-			want: `look at table "sessions": there are no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the machine, container or function a role: `,
+			want: `table "sessions": there are no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the machine, container or function a role: `,
 		},
 		{
 			name: "no region",
@@ -274,19 +274,31 @@ func TestCannotReachTheTable(t *testing.T) {
 		},
 		{
 			name: "no permission", args: []string{"-region", "us-east-1", "-endpoint", "http://127.0.0.1:1"}, transport: fails(dynamotest.Denied),
-			want: `look at table "sessions": the credentials lack the permission dynamodb:DescribeTable: add it to their policy: `,
+			want: `table "sessions": the credentials lack the permission dynamodb:OPERATION: add it to their policy: `,
+		},
+		{
+			name: "expired credentials", args: []string{"-endpoint", "http://127.0.0.1:1"}, transport: fails(func(_ http.RoundTripper, r *http.Request) (*http.Response, error) {
+				return dynamotest.Answer(r, http.StatusBadRequest, "ExpiredTokenException", "The security token included in the request is expired", nil), nil
+			}),
+			want: `table "sessions": the credentials have expired: get new ones: `,
+		},
+		{
+			name: "no such table", args: []string{"-endpoint", "http://127.0.0.1:1"}, transport: fails(func(_ http.RoundTripper, r *http.Request) (*http.Response, error) {
+				return dynamotest.Answer(r, http.StatusBadRequest, "ResourceNotFoundException", "Requested resource not found", nil), nil
+			}),
+			want: `table "sessions": it does not exist in the region us-east-1: create it, as EnsureTable does, or set Config.Table or the client's region to where it is`,
 		},
 		{
 			name: "no such region", args: []string{"-region", "us-nowhere-1"}, env: map[string]string{"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}, transport: fails(dynamotest.HostNotFound),
-			want: `look at table "sessions": the host dynamodb.us-nowhere-1.amazonaws.com is not found: is there a region "us-nowhere-1", is the endpoint right, and can this machine look names up?: `,
+			want: `table "sessions": the host dynamodb.us-nowhere-1.amazonaws.com is not found: is there a region "us-nowhere-1", is the endpoint right, and can this machine look names up?: `,
 		},
 		{
 			name: "an endpoint that is a web page", args: []string{"-endpoint", page.URL},
-			want: `look at table "sessions": DynamoDB's answer could not be read: is the endpoint DynamoDB, and nothing between that changes answers?`,
+			want: `table "sessions": DynamoDB's answer could not be read: is the endpoint DynamoDB, and nothing between that changes answers?`,
 		},
 		{
 			name: "a closed port", args: []string{"-endpoint", "http://" + closed.Addr().String()},
-			want: `look at table "sessions": nothing listens at the endpoint: is it the right one, and does DynamoDB Local run, if that is meant?: `,
+			want: `table "sessions": nothing listens at the endpoint: is it the right one, and does DynamoDB Local run, if that is meant?: `,
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -294,12 +306,33 @@ func TestCannotReachTheTable(t *testing.T) {
 			for name, value := range test.env {
 				t.Setenv(name, value)
 			}
-			var out, errs bytes.Buffer
-			p := program{stdout: &out, stderr: &errs, transport: test.transport}
-			status := p.run(t.Context(), append(test.args, "check"))
-			first, _, _ := strings.Cut(errs.String(), "\n")
-			if status != 1 || out.Len() > 0 || !strings.HasPrefix(strings.Replace(first, "admin: dynamostore: ", "admin: ", 1), "admin: "+test.want) || strings.Contains(errs.String(), "secret page") {
-				t.Errorf("status %d, it printed %q and on standard error\n%s\nwant a line with\n%s", status, out.String(), errs.String(), test.want)
+			for _, command := range []struct {
+				args      []string
+				operation string // that it begins with
+			}{
+				{[]string{"check"}, "DescribeTable"},
+				{[]string{"create"}, "DescribeTable"},
+				{[]string{"stats"}, "Scan"},
+				{[]string{"list", "-user", "ann"}, "Query"},
+				{[]string{"list", "-all"}, "Scan"},
+				{[]string{"sign-out", "-user", "ann"}, "Query"},
+				{[]string{"sign-out", "-user", "ann", "-dry-run"}, "Query"},
+				{[]string{"sign-out", "-user", "ann", "-handle", "2c26b46b68ffc68f"}, "Query"},
+				{[]string{"purge"}, "Scan"},
+				{[]string{"purge", "-dry-run"}, "Scan"},
+				{[]string{"policy"}, "DescribeTable"},
+			} {
+				if test.name == "no such table" && command.args[0] == "create" {
+					continue // it makes one
+				}
+				var out, errs bytes.Buffer
+				p := program{stdout: &out, stderr: &errs, transport: test.transport}
+				status := p.run(t.Context(), append(slices.Clone(test.args), command.args...))
+				first, _, _ := strings.Cut(errs.String(), "\n")
+				want := strings.ReplaceAll(test.want, "OPERATION", command.operation)
+				if printed := strings.TrimPrefix(out.String(), "scanned 0, deleted 0, kept 0\n"); status != 1 || printed != "" || !strings.HasPrefix(first, "admin: ") || !strings.Contains(first, want) || strings.Contains(errs.String(), "secret page") {
+					t.Errorf("admin %q: status %d, it printed %q and on standard error\n%s\nwant a line with\n%s", command.args, status, out.String(), errs.String(), want)
+				}
 			}
 		})
 	}
@@ -342,6 +375,16 @@ func TestUsage(t *testing.T) {
 		{[]string{"list"}, "list: give either -user or -all: see admin list -help"},
 		{[]string{"list", "-user", "ann", "-all"}, "list: give either -user or -all: see admin list -help"},
 		{[]string{"sign-out"}, "sign-out: give -user: see admin sign-out -help"},
+		{[]string{"sign-out", "-user", "-dry-run"}, `sign-out: -user: "-dry-run" looks like a flag: write -user=-dry-run if it is the value: see admin sign-out -help`},
+		{[]string{"sign-out", "--user", "ann", "-handle", "-dry-run"}, `sign-out: -handle: "-dry-run" looks like a flag: write -handle=-dry-run if it is the value: see admin sign-out -help`},
+		{[]string{"list", "-user", "-all"}, `list: -user: "-all" looks like a flag: write -user=-all if it is the value: see admin list -help`},
+		{[]string{"-key-prefix", "-table", "x", "check"}, `-key-prefix: "-table" looks like a flag: write -key-prefix=-table if it is the value: see admin -help`},
+		{[]string{"purge", "-parallel", "-3"}, "purge: -parallel: -3 segments: give 1 to 1000"},
+		{[]string{"purge", "-dry-run", "-parallel", "1001"}, "purge: -parallel: 1001 segments: give 1 to 1000"},
+		{[]string{"purge", "-per-second", "-1"}, "purge: -per-second: -1 is negative: give the most deletions in a second, or 0 for no limit"},
+		{[]string{"purge", "-parallel", "0", "-per-second", "-1"}, "purge: -parallel: 0 segments: give 1 to 1000\nadmin: purge: -per-second: -1 is negative: give the most deletions in a second, or 0 for no limit"},
+		{[]string{"purge", "-dry-run", "-parallel", "2"}, "purge: -dry-run counts in one go, and deletes nothing: leave out -parallel and -per-second"},
+		{[]string{"purge", "-per-second", "5", "-dry-run"}, "purge: -dry-run counts in one go, and deletes nothing: leave out -parallel and -per-second"},
 		{[]string{"-endpoint", "localhost:8000", "check"}, `-endpoint: "localhost:8000" is no URL: give one such as http://localhost:8000`},
 		{[]string{"-timeout", "-1s", "check"}, "-timeout: -1s is negative: give a duration such as 30s, or 0 for none"},
 		{[]string{"-timeout", "soon", "check"}, `invalid value "soon" for flag -timeout: parse error: see admin -help`},
@@ -449,7 +492,7 @@ func TestListAndSignOut(t *testing.T) {
 	}
 	a.prints([]string{"sign-out", "-user", "ann", "-handle", handleOf(keys[1])}, "ended 1 session of ann\n", "", 0)
 	a.prints([]string{"sign-out", "-user", "ann", "-handle", handleOf(keys[2]), "-handle", "x"}, "ended 0 sessions of ann\n",
-		"admin: ann has no live session with the handle "+handleOf(keys[2])+", x: see admin list -user\n", 1)
+		"admin: ann: no live session has the handle "+handleOf(keys[2])+", x: see admin list -user\n", 1)
 	a.save("ann")
 	a.prints([]string{"sign-out", "-user", "ann"}, "ended 2 sessions of ann\n", "", 0)
 	a.prints([]string{"sign-out", "-user", "ann"}, "ended 0 sessions of ann\n", "", 0)
@@ -462,6 +505,165 @@ func TestListAndSignOut(t *testing.T) {
 	slices.Sort(want)
 	if !slices.Equal(left, want) {
 		t.Errorf("the table holds %q, want %q", left, want)
+	}
+}
+
+// Sign-out by handle ends only what is the user's at that moment, and counts what it ended.
+func TestSignOutOfAHandle(t *testing.T) {
+	a := newAdmin(t)
+	a.createTable()
+	keys := []string{a.save("ann"), a.save("ann"), a.save("ann")}
+	slices.Sort(keys) // whatever the order in which they are found
+	args := []string{"sign-out", "-user", "ann"}
+	for _, key := range keys {
+		args = append(args, "-handle", handle(key))
+	}
+	change := func(key, update string, names map[string]string, values dynamotest.Item) {
+		if _, err := a.backend.Raw().UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
+			TableName: &a.backend.Table, Key: dynamotest.Item{"id": dynamotest.S(key)},
+			UpdateExpression: &update, ExpressionAttributeNames: names, ExpressionAttributeValues: values,
+		}); err != nil {
+			t.Error(err)
+		}
+	}
+	// While the first deletion is under way, one session becomes bob's, and another one's ID is rotated.
+	a.backend.Inject("DeleteItem", dynamotest.Do(func() {
+		change(keys[0], "SET #user = :bob", map[string]string{"#user": "user"}, dynamotest.Item{":bob": dynamotest.S("bob")})
+		change(keys[1], "SET moved = :now REMOVE #data, #user", map[string]string{"#data": "data", "#user": "user"}, dynamotest.Item{":now": dynamotest.N("1")})
+	}))
+	out, errs, status := a.run(args...)
+	const left = "admin: ann: not ended, since it has ended, got a new ID or changed hands meanwhile: "
+	if status != 1 || out != "ended 1 session of ann\n" || !strings.HasPrefix(errs, left) ||
+		!strings.Contains(errs, handle(keys[0])) || !strings.Contains(errs, handle(keys[1])) || strings.Contains(errs, handle(keys[2])) || strings.Count(errs, "\n") != 1 {
+		t.Errorf("admin %q: status %d, it printed %q and on standard error\n%s\nwant 1 session, and a line with the other two's handles", args, status, out, errs)
+	}
+	var there []string
+	for _, item := range a.backend.Items(t) {
+		there = append(there, item["id"].(*types.AttributeValueMemberS).Value)
+	}
+	if slices.Sort(there); !slices.Equal(there, keys[:2]) {
+		t.Errorf("the table holds %q, want bob's session and the tombstone, %q", there, keys[:2])
+	}
+
+	// What was ended before an error is told.
+	keys = []string{a.save("carl"), a.save("carl")}
+	a.backend.Inject("DeleteItem", dynamotest.Do(func() {}), dynamotest.Denied)
+	out, errs, status = a.run("sign-out", "-user", "carl", "-handle", handle(keys[0]), "-handle", handle(keys[1]))
+	if status != 1 || out != "ended 1 session of carl\n" || !strings.Contains(errs, "the credentials lack the permission dynamodb:DeleteItem") {
+		t.Errorf("sign-out: status %d, it printed %q and on standard error %q, want 1 session and the refusal", status, out, errs)
+	}
+	a.prints([]string{"sign-out", "-user=-x"}, "ended 0 sessions of -x\n", "", 0)
+}
+
+// Names that are not those of the table's items are told, by each command that would else find nothing.
+func TestWrongNamesAreTold(t *testing.T) {
+	a := newAdmin(t)
+	a.createTable()
+	scans := [][]string{{"stats"}, {"stats", "-json"}, {"list", "-all"}, {"purge"}, {"purge", "-dry-run"}, {"purge", "-parallel", "3"}}
+	for _, args := range scans { // nothing is wrong with an empty table
+		if _, errs, status := a.run(append(slices.Clone(args), "-data-attribute", "d", "-expires-attribute", "ttl")...); status != 0 {
+			t.Errorf("admin %q: status %d, on standard error %q", args, status, errs)
+		}
+	}
+	a.put("web#1", -time.Hour, -2*time.Hour, dynamotest.Item{"user": dynamotest.S("ann")})
+	a.put("web#2", time.Hour, -2*time.Hour, dynamotest.Item{"user": dynamotest.S("ann")})
+	a.put("web#3", -time.Minute, 0, dynamotest.Item{"moved": dynamotest.N("1"), "data": nil})
+	const key = `an item has no string (S) under "pk", which Config.KeyAttribute says is the table's partition key: set it`
+	for _, test := range []struct {
+		flags []string
+		want  string
+	}{
+		{[]string{"-key-attribute", "pk"}, key},
+		{[]string{"-key-attribute", "pk", "-key-prefix", "web#"}, key},
+		{[]string{"-sort-key-attribute", "s", "-sort-key-value", "x"}, `an item has no string (S) under "s", which Config.SortKeyAttribute says is the table's sort key: set it`},
+		{[]string{"-data-attribute", "d", "-key-prefix", "web#"}, `it holds items, and none of them has the attribute "d", so none is a session: is -data-attribute the service's Config.DataAttribute?`},
+		{[]string{"-expires-attribute", "ttl"}, `none of its sessions has a number in the attribute "ttl", so none would ever end: is -expires-attribute the service's Config.ExpiresAttribute?`},
+	} {
+		for _, args := range scans {
+			args := append(slices.Clone(args), test.flags...)
+			_, errs, status := a.run(args...)
+			if last := errs[strings.LastIndex(strings.TrimSuffix(errs, "\n"), "\n")+1:]; status != 1 || !strings.HasPrefix(last, "admin: ") || !strings.Contains(last, test.want) || !strings.Contains(last, a.backend.Table) {
+				t.Errorf("admin %q: status %d, on standard error %q, want 1 and a line with %q", args, status, errs, test.want)
+			}
+		}
+	}
+	if n := len(a.backend.Items(t)); n != 3 {
+		t.Errorf("the table holds %d items, want 3", n)
+	}
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"list", "-user", "ann", "-key-attribute", "pk"}, key},
+		{[]string{"sign-out", "-user", "ann", "-key-attribute", "pk"}, key},
+		{[]string{"list", "-user", "ann", "-expires-attribute", "ttl"}, `its index "user-index" has other keys than "user" (S) and "ttl" (N): set Config.UserIndex or Config.ExpiresAttribute as CheckTable tells: `},
+		{[]string{"sign-out", "-user", "ann", "-user-index", "by-user"}, `it has no index "by-user": create it, as EnsureTable does, or set Config.UserIndex to the one it has: `},
+	} {
+		if out, errs, status := a.run(test.args...); status != 1 || out != "" || !strings.Contains(errs, test.want) {
+			t.Errorf("admin %q: status %d, it printed %q and on standard error %q, want 1 and a line with %q", test.args, status, out, errs, test.want)
+		}
+	}
+	// Sessions of other applications are no reason to fail.
+	for _, args := range scans {
+		if _, errs, status := a.run(append(slices.Clone(args), "-key-prefix", "app#")...); status != 0 {
+			t.Errorf("admin %q -key-prefix app#: status %d, on standard error %q", args, status, errs)
+		}
+	}
+}
+
+// A table with a sort key, of which the flags say nothing, refuses a deletion.
+func TestPurgeWithoutTheSortKey(t *testing.T) {
+	a := newAdmin(t)
+	a.backend.CreateTable(t, "id", "sk")
+	a.put("x", -time.Hour, 0, dynamotest.Item{"sk": dynamotest.S("session")})
+	const want = "the table's keys are not those that Config.KeyAttribute and Config.SortKeyAttribute name: set them as CheckTable tells: "
+	if _, errs, status := a.run("purge"); status != 1 || !strings.Contains(errs, want) {
+		t.Errorf("purge: status %d, on standard error %q, want 1 and a line with %q", status, errs, want)
+	}
+}
+
+// In a table that is shared, how many items there are tells nothing of how far a purge of one's own is.
+func TestPurgeOfASharedTableShowsNoPercentage(t *testing.T) {
+	for _, test := range []struct {
+		sort string
+		args []string
+	}{
+		{"", []string{"purge", "-key-prefix", "web#"}},
+		{"sk", []string{"purge", "-sort-key-attribute", "sk", "-sort-key-value", "session"}},
+	} {
+		a := newAdmin(t)
+		a.backend.CreateTable(t, "id", test.sort)
+		for i := range 4 {
+			for _, application := range []string{"web#", "app#"} {
+				a.put(application+strconv.Itoa(i), -time.Hour, 0, dynamotest.Item{"sk": dynamotest.S(map[string]string{"web#": "session", "app#": "other"}[application])})
+			}
+		}
+		out, errs, status := a.run(test.args...)
+		if line := regexp.MustCompile(`^\d scanned, \d deleted\n$`); status != 0 || out != "scanned 4, deleted 4, kept 0\n" || !line.MatchString(errs) {
+			t.Errorf("admin %q: status %d, it printed %q and on standard error %q", test.args, status, out, errs)
+		}
+	}
+}
+
+// check -json prints its object also where it does not get as far as to look.
+func TestCheckJSONWithoutAConfiguration(t *testing.T) {
+	for problem, args := range map[string][]string{
+		"no AWS region is set: give -region":                                                nil,
+		"load the AWS configuration: failed to get shared config profile, nobody":           {"-profile", "nobody"},
+		`dynamostore: look at table "sessions": nothing listens at the endpoint: is it the`: {"-endpoint", "http://127.0.0.1:1"},
+	} {
+		isolate(t)
+		var out, errs bytes.Buffer
+		p := program{stdout: &out, stderr: &errs, transport: roundTripper(func(r *http.Request) (*http.Response, error) { return dynamotest.Refused(nil, r) })}
+		status := p.run(t.Context(), append(args, "check", "-json"))
+		var got struct {
+			OK       bool
+			Table    string
+			Problems []string
+		}
+		if err := json.Unmarshal(out.Bytes(), &got); err != nil || status != 1 || got.OK || got.Table != "sessions" || len(got.Problems) != 1 || !strings.HasPrefix(got.Problems[0], problem) || errs.Len() > 0 {
+			t.Errorf("check -json %q: status %d, %v, it printed %q and on standard error %q, want the problem %q", args, status, err, out.String(), errs.String(), problem)
+		}
 	}
 }
 
@@ -563,9 +765,6 @@ func TestPurge(t *testing.T) {
 		t.Errorf("purge on a terminal: status %d, it printed %q and on standard error %q", status, out, errs)
 	}
 	a.terminal = false
-	a.prints([]string{"purge", "-parallel", "-1", "-per-second", "-1"}, "scanned 0, deleted 0, kept 0\n",
-		"admin: dynamostore: PurgeOptions.Parallel: -1 segments: it takes 1 to 1000, or 0 for 1\n"+
-			"admin: dynamostore: PurgeOptions.PerSecond: -1 is negative: it takes the most deletions in a second, or 0 for no limit\n", 1)
 	// What was done before an error is told.
 	a.put("a", -time.Hour, 0, nil)
 	a.put("b", -time.Hour, 0, nil)

@@ -163,7 +163,39 @@ func (p *program) command(ctx context.Context, c command, s *settings, args []st
 func parse(flags *flag.FlagSet, args []string) error {
 	flags.SetOutput(io.Discard)
 	flags.Usage = func() {}
+	if err := swallowed(flags, args); err != nil {
+		return err
+	}
 	return flags.Parse(args)
+}
+
+// swallowed returns an error if the value of a flag that takes a text looks like the next flag, as in
+// "-user -dry-run", which package flag takes for a user named "-dry-run".
+func swallowed(flags *flag.FlagSet, args []string) error {
+	for i := 0; i < len(args); i++ {
+		name, ok := strings.CutPrefix(args[i], "-")
+		name = strings.TrimPrefix(name, "-")
+		if !ok || name == "" {
+			return nil // the flags end here
+		}
+		f := flags.Lookup(name)
+		if f == nil {
+			continue // -name=value, or none, which Parse tells
+		}
+		switch value := f.Value.(type) {
+		case interface{ IsBoolFlag() bool }:
+			continue
+		case flag.Getter:
+			if _, isText := value.Get().(string); !isText {
+				i++
+				continue // -5s is a duration
+			}
+		}
+		if i++; i < len(args) && strings.HasPrefix(args[i], "-") {
+			return fmt.Errorf("-%s: %q looks like a flag: write -%[1]s=%[2]s if it is the value", name, args[i])
+		}
+	}
+	return nil
 }
 
 func (p *program) usage(w io.Writer, global *flag.FlagSet) {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"regexp"
@@ -104,11 +103,12 @@ func (s *settings) arn(ctx context.Context, p *program, account string) (string,
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	out, err := client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &s.cfg.Table})
-	if err == nil && (out.Table == nil || aws.ToString(out.Table.TableArn) == "") {
-		err = errors.New("the answer has none")
-	}
+	const instead = "policy: give -account and -region, or have DynamoDB tell the ARN"
 	if err != nil {
-		return "", fmt.Errorf("policy: ask DynamoDB for the ARN of table %q, or give -account and -region: %w", s.cfg.Table, err)
+		return "", fmt.Errorf(instead+": %w", s.records(client).Explained("look at", "DescribeTable", err))
+	}
+	if out.Table == nil || aws.ToString(out.Table.TableArn) == "" {
+		return "", fmt.Errorf(instead+": the answer for table %q has none: is the endpoint DynamoDB?", s.cfg.Table)
 	}
 	return *out.Table.TableArn, nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -18,16 +19,30 @@ var purgeCommand = command{
 	name:    "purge",
 	summary: "delete what has expired, where TTL cannot be used or is too slow",
 	about: "Purge scans the table, and deletes each session only if it is still expired, and expired tombstones. It shows how\n" +
-		"far it is on standard error, and may be interrupted and run again. It reads the whole table, which costs a read\n" +
-		"unit for each 8 KB, and a deletion costs a write unit for each KB of the item.",
+		"far it is on standard error, with a percentage unless the table is shared by a prefix or a sort key, and may be\n" +
+		"interrupted and run again. It reads the whole table, which costs a read unit for each 8 KB, and before that as far\n" +
+		"as the first session, to see that the names are right. A deletion costs a write unit for each KB of the item.\n\n" + aboutNames,
 	examples: []string{"purge -dry-run", "purge -per-second 100", "-table web-sessions -timeout 1h purge -parallel 8"},
 	flags: func(flags *flag.FlagSet) action {
 		dryRun := flags.Bool("dry-run", false, "count what has expired, and delete nothing")
-		parallel := flags.Int("parallel", 1, "`number` of segments of the table to work on at once")
+		parallel := flags.Int("parallel", 1, "`number` of segments of the table to work on at once, 1 to 1000")
 		perSecond := flags.Int("per-second", 0, "the most `deletions` in a second, over all segments; 0 for no limit")
 		asJSON := jsonFlag(flags, `an object with the members "scanned", "deleted" and "kept"; with -dry-run, "expired" instead of "deleted"`)
 		return func(ctx context.Context, p *program, s *settings) error {
-			client, err := s.client(ctx, p)
+			var wrong []error
+			if *parallel < 1 || *parallel > 1000 {
+				wrong = append(wrong, fmt.Errorf("purge: -parallel: %d segments: give 1 to 1000", *parallel))
+			}
+			if *perSecond < 0 {
+				wrong = append(wrong, fmt.Errorf("purge: -per-second: %d is negative: give the most deletions in a second, or 0 for no limit", *perSecond))
+			}
+			if wrong == nil && *dryRun && (*parallel != 1 || *perSecond != 0) {
+				wrong = append(wrong, errors.New("purge: -dry-run counts in one go, and deletes nothing: leave out -parallel and -per-second"))
+			}
+			if wrong != nil {
+				return usageError{errors.Join(wrong...)}
+			}
+			client, store, err := s.store(ctx, p)
 			if err != nil {
 				return err
 			}
@@ -38,16 +53,18 @@ var purgeCommand = command{
 				}
 				expired := t.Expired + t.TombstonesExpired
 				if *asJSON {
-					return printJSON(p.stdout, map[string]int{"scanned": t.scanned, "expired": expired, "kept": t.scanned - expired})
+					if err := printJSON(p.stdout, map[string]int{"scanned": t.scanned, "expired": expired, "kept": t.scanned - expired}); err != nil {
+						return err
+					}
+				} else {
+					fmt.Fprintf(p.stdout, "scanned %d, would delete %d, would keep %d\n", t.scanned, expired, t.scanned-expired)
 				}
-				fmt.Fprintf(p.stdout, "scanned %d, would delete %d, would keep %d\n", t.scanned, expired, t.scanned-expired)
-				return nil
+				return s.doubt(ctx, client, t)
 			}
-			store, err := s.store(ctx, p)
-			if err != nil {
+			if err := s.checkNames(ctx, client); err != nil {
 				return err
 			}
-			bar := newBar(p, items(ctx, client, s.cfg.Table))
+			bar := newBar(p, s.items(ctx, client))
 			stats, err := store.PurgeExpired(ctx, dynamostore.PurgeOptions{Parallel: *parallel, PerSecond: *perSecond, Progress: bar.show})
 			bar.end()
 			// What was done before an error is told all the same.
@@ -64,11 +81,14 @@ var purgeCommand = command{
 }
 
 // items is about how many items the table holds: DynamoDB counts them every six hours or so. 0: not known,
-// for lack of permission, say.
-func items(ctx context.Context, client *dynamodb.Client, table string) int {
+// for lack of permission, say, or since the purge comes upon a part of them only.
+func (s *settings) items(ctx context.Context, client *dynamodb.Client) int {
+	if s.cfg.KeyPrefix != "" || s.cfg.SortKeyValue != "" {
+		return 0
+	}
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	out, err := client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &table})
+	out, err := client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &s.cfg.Table})
 	if err != nil || out.Table == nil {
 		return 0
 	}

@@ -105,20 +105,21 @@ func (s *settings) client(ctx context.Context, p *program) (*dynamodb.Client, er
 	return dynamostore.NewClient(cfg), nil
 }
 
-// store returns a Store on the table, for what does without the service's keys.
-func (s *settings) store(ctx context.Context, p *program) (*dynamostore.Store, error) {
+// store returns a Store on the table, for what does without the service's keys, and its client.
+func (s *settings) store(ctx context.Context, p *program) (*dynamodb.Client, *dynamostore.Store, error) {
 	client, err := s.client(ctx, p)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	key := make([]byte, 32)
 	rand.Read(key)
-	return dynamostore.New(client, s.cfg, key)
+	store, err := dynamostore.New(client, s.cfg, key)
+	return client, store, err
 }
 
 // userStore is store for the commands that need the index of users. Under which key of a session the
 // service keeps the user, does not matter to them.
-func (s *settings) userStore(ctx context.Context, p *program) (*dynamostore.Store, error) {
+func (s *settings) userStore(ctx context.Context, p *program) (*dynamodb.Client, *dynamostore.Store, error) {
 	if s.cfg.UserKey == "" {
 		s.cfg.UserKey = "user"
 	}

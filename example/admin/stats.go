@@ -17,7 +17,7 @@ var statsCommand = command{
 	name:    "stats",
 	summary: "count live and expired sessions, by age and time left",
 	about: "Stats scans the table and counts its sessions: # is a live one in the chart, - one that has expired and is not\n" +
-		"deleted yet. It reads the whole table, which costs a read unit for each 8 KB.",
+		"deleted yet. It reads the whole table, which costs a read unit for each 8 KB.\n\n" + aboutNames,
 	examples: []string{"stats", "-table web-sessions -key-prefix web# stats -json"},
 	flags: func(flags *flag.FlagSet) action {
 		asJSON := jsonFlag(flags, `an object with the members "table", "live", "expired", "tombstones", "without_end" (of the live), and "by_age", "by_time_left" and "by_time_expired", lists of objects`)
@@ -31,10 +31,13 @@ var statsCommand = command{
 				return err
 			}
 			if *asJSON {
-				return printJSON(p.stdout, t)
+				if err := printJSON(p.stdout, t); err != nil {
+					return err
+				}
+			} else {
+				t.print(p.stdout)
 			}
-			t.print(p.stdout)
-			return nil
+			return s.doubt(ctx, client, t)
 		}
 	},
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"flag"
 	"fmt"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,7 +21,7 @@ var listCommand = command{
 	summary: "list a user's sessions",
 	about: "List prints a user's live sessions, by the index of users, a line each, or with -all everyone's, by a scan of\n" +
 		"the table. The handle names a session to sign-out. The key of a session holds its ID, unless the service sets\n" +
-		"HashIDs, and so is a secret, which is shown with -show-keys only.",
+		"HashIDs, and so is a secret, which is shown with -show-keys only.\n\nOf -all: " + aboutNames,
 	examples: []string{"list -user ann", "list -all -json", "-endpoint http://localhost:8000 -user-index by-user list -user ann"},
 	flags: func(flags *flag.FlagSet) action {
 		user := flags.String("user", "", "whose sessions: the `value` under the service's Config.UserKey")
@@ -30,7 +32,7 @@ var listCommand = command{
 			if (*user == "") != *all {
 				return usagef("list: give either -user or -all: see admin list -help")
 			}
-			store, err := s.userStore(ctx, p)
+			client, store, err := s.userStore(ctx, p)
 			if err != nil {
 				return err
 			}
@@ -38,11 +40,12 @@ var listCommand = command{
 			if !*all {
 				sessions = store.UserSessions(ctx, *user)
 			}
-			header := !*asJSON
+			header, end := !*asJSON, false
 			for info, err := range sessions {
 				if err != nil {
 					return err
 				}
+				end = end || !info.Expires.IsZero()
 				line := newListed(info, *showKeys)
 				if *asJSON {
 					if err := printJSON(p.stdout, line); err != nil {
@@ -58,6 +61,9 @@ var listCommand = command{
 			}
 			if header {
 				fmt.Fprintln(p.stderr, "there is no live session")
+			}
+			if *all && !end {
+				return s.checkNames(ctx, client)
 			}
 			return nil
 		}
@@ -124,7 +130,9 @@ var signOutCommand = command{
 	name:    "sign-out",
 	summary: "end a user's sessions",
 	about: "Sign-out ends all sessions of a user, or with -handle only those that list shows so. A request under way cannot\n" +
-		"bring them back. Refuse the user's logins first, if they are to stay out.",
+		"bring them back. Refuse the user's logins first, if they are to stay out. A session that is another user's by then\n" +
+		"is left alone. It prints how many it ended, also before an error, and ends with status 1 if a handle named none.\n" +
+		"A user whose name begins with - is written -user=-name.",
 	examples: []string{"sign-out -user ann -dry-run", "sign-out -user ann", "sign-out -user ann -handle 2c26b46b68ffc68f"},
 	flags: func(flags *flag.FlagSet) action {
 		user := flags.String("user", "", "whose sessions: the `value` under the service's Config.UserKey")
@@ -135,45 +143,74 @@ var signOutCommand = command{
 			if *user == "" {
 				return usagef("sign-out: give -user: see admin sign-out -help")
 			}
-			store, err := s.userStore(ctx, p)
+			client, store, err := s.userStore(ctx, p)
 			if err != nil {
 				return err
 			}
-			if !*dryRun && only == nil {
-				n, err := store.DestroyUser(ctx, *user)
-				if n > 0 || err == nil {
-					fmt.Fprintf(p.stdout, "ended %s of %s\n", count(n), plain(*user))
-				}
-				return err
-			}
-			n, missing := 0, slices.Clone(only)
-			for info, err := range store.UserSessions(ctx, *user) {
-				if err != nil {
-					return err
-				}
-				h := handle(info.Key)
-				if only != nil && !slices.Contains(only, h) {
-					continue
-				}
-				missing = slices.DeleteFunc(missing, func(m string) bool { return m == h })
-				if *dryRun {
-					fmt.Fprintln(p.stdout, newListed(info, false))
-				} else if err := store.Destroy(ctx, info.Key); err != nil {
-					return err
-				}
-				n++
-			}
 			did := "ended"
+			end := func(info dynamostore.SessionInfo) (bool, error) {
+				return s.records(client).Destroy(ctx, info.Key, *user, requestTimeout)
+			}
 			if *dryRun {
 				did = "would end"
+				end = func(info dynamostore.SessionInfo) (bool, error) {
+					_, err := fmt.Fprintln(p.stdout, newListed(info, false))
+					return true, err
+				}
 			}
-			fmt.Fprintf(p.stdout, "%s %s of %s\n", did, count(n), plain(*user))
-			if len(missing) > 0 {
-				return fmt.Errorf("%s has no live session with the handle %s: see admin list -user", plain(*user), strings.Join(missing, ", "))
+			var n int
+			var missed error
+			if only == nil && !*dryRun {
+				n, err = store.DestroyUser(ctx, *user)
+			} else {
+				n, missed, err = only.each(store.UserSessions(ctx, *user), end)
 			}
-			return nil
+			if n > 0 || err == nil { // what was done before an error is told all the same
+				fmt.Fprintf(p.stdout, "%s %s of %s\n", did, count(n), plain(*user))
+			}
+			if err == nil && missed != nil {
+				err = fmt.Errorf("%s: %w: see admin list -user", plain(*user), missed)
+			}
+			return err
 		}
 	},
+}
+
+// each calls end for each session that the handles name, or if there are none for all, and returns how many it
+// ended, and which handles named none that it did.
+func (h handles) each(sessions iter.Seq2[dynamostore.SessionInfo, error], end func(dynamostore.SessionInfo) (bool, error)) (n int, missed, err error) {
+	missing := slices.Clone(h)
+	var left []string
+	for info, err := range sessions {
+		if err != nil {
+			return n, nil, err
+		}
+		name := handle(info.Key)
+		if h != nil && !slices.Contains(missing, name) {
+			continue
+		}
+		missing = slices.DeleteFunc(missing, func(m string) bool { return m == name })
+		ended, err := end(info)
+		if err != nil {
+			return n, nil, err
+		}
+		if ended {
+			n++
+		} else if h != nil {
+			left = append(left, name)
+		}
+	}
+	var problems []string
+	if len(missing) > 0 {
+		problems = append(problems, "no live session has the handle "+strings.Join(missing, ", "))
+	}
+	if left != nil {
+		problems = append(problems, "not ended, since it has ended, got a new ID or changed hands meanwhile: "+strings.Join(left, ", "))
+	}
+	if problems == nil {
+		return n, nil, nil
+	}
+	return n, errors.New(strings.Join(problems, "; ")), nil
 }
 
 func count(n int) string {

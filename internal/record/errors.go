@@ -29,6 +29,7 @@ func errorCode(err error) string {
 }
 
 const (
+	codeInvalid  = "ValidationException"
 	codeRefused  = "ConditionalCheckFailedException"
 	codeConflict = "TransactionConflictException"
 	codeRegions  = "ReplicatedWriteConflictException"
@@ -67,7 +68,7 @@ func Clean(err error) error {
 	if errors.As(err, &api) && quotes(api) {
 		return fmt.Errorf("DynamoDB: %s, with a text that is not shown, as it may quote the request", shownCode(api.ErrorCode()))
 	}
-	if errors.As(err, &api) && api.ErrorCode() == "ValidationException" && strings.Contains(api.ErrorMessage(), "tem size") &&
+	if errors.As(err, &api) && api.ErrorCode() == codeInvalid && strings.Contains(api.ErrorMessage(), "tem size") &&
 		strings.Contains(api.ErrorMessage(), "exceeded") {
 		// The item holds attributes that this package does not know of, and did not count.
 		return fmt.Errorf("%w: with what else lies in its item it is more than the %d bytes that DynamoDB takes: store less in the session", ErrTooLarge, maxItem)

@@ -20,6 +20,23 @@ import (
 // throttles it. An error ends it.
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Scan.html#Scan.ParallelScan
 func (t *Table) Pages(ctx context.Context, segment, segments int, timeout time.Duration) iter.Seq2[[]Entry, error] {
+	// A session has data. A table may hold other things that have none.
+	return t.scanned(ctx, "(attribute_exists(#data) OR attribute_type(#moved, :number))", segment, segments, timeout)
+}
+
+// HoldsOthers reports whether there is something under the schema's keys that is neither a session nor a
+// tombstone: if there is no session, the data attribute may have another name. It scans until it finds one.
+func (t *Table) HoldsOthers(ctx context.Context, timeout time.Duration) (bool, error) {
+	for page, err := range t.scanned(ctx, "attribute_not_exists(#data) AND NOT attribute_type(#moved, :number)", 0, 1, timeout) {
+		if err != nil || len(page) > 0 {
+			return err == nil, err
+		}
+	}
+	return false, nil
+}
+
+// scanned yields what of the schema's a filter leaves. An item without the schema's keys is an error.
+func (t *Table) scanned(ctx context.Context, filter string, segment, segments int, timeout time.Duration) iter.Seq2[[]Entry, error] {
 	const doing = "scan"
 	return func(yield func([]Entry, error) bool) {
 		client, ok := t.client.(scanner)
@@ -27,14 +44,13 @@ func (t *Table) Pages(ctx context.Context, segment, segments int, timeout time.D
 			yield(nil, t.failed(doing, t.lacks("Scan")))
 			return
 		}
-		// A session has data. A table may hold other things that have none.
-		filter := "(attribute_exists(#data) OR attribute_type(#moved, :number))"
+		filter := filter
 		projection := "#key, #expires, #created, #user, #moved"
 		names := map[string]string{
 			"#key": t.schema.Key, "#data": t.schema.Data, "#expires": t.schema.Expires,
 			"#created": attrCreated, "#user": attrUser, "#moved": attrMoved,
 		}
-		values := map[string]types.AttributeValue{":number": typeNumber}
+		values := map[string]types.AttributeValue{":number": typeNumber, ":string": typeString}
 		if t.schema.Prefix != "" {
 			filter += " AND begins_with(#key, :prefix)"
 			values[":prefix"] = text(t.schema.Prefix)
@@ -43,7 +59,9 @@ func (t *Table) Pages(ctx context.Context, segment, segments int, timeout time.D
 			filter += " AND #sort = :sort"
 			names["#sort"] = t.schema.SortKey
 			values[":sort"] = t.sortValue
+			projection += ", #sort"
 		}
+		filter = orMisnamed(t.schema, filter)
 		input := &dynamodb.ScanInput{
 			TableName:                 t.table,
 			Segment:                   aws.Int32(int32(segment)),
@@ -63,15 +81,17 @@ func (t *Table) Pages(ctx context.Context, segment, segments int, timeout time.D
 				return err
 			})
 			if err != nil {
-				yield(nil, t.failed(doing, err))
+				yield(nil, t.explained(ctx, doing, "Scan", err))
 				return
 			}
 			var page []Entry
 			for _, attrs := range out.Items {
-				if key, ok := attrs[t.schema.Key].(*types.AttributeValueMemberS); ok {
-					item := t.parse(attrs)
-					page = append(page, Entry{Key: key.Value, User: item.User, Item: item})
+				if err := t.misnamed(attrs); err != nil {
+					yield(nil, t.failed(doing, err))
+					return
 				}
+				item := t.parse(attrs)
+				page = append(page, Entry{Key: attrs[t.schema.Key].(*types.AttributeValueMemberS).Value, User: item.User, Item: item})
 			}
 			if !yield(page, nil) || len(out.LastEvaluatedKey) == 0 {
 				return
@@ -116,7 +136,7 @@ func (t *Table) Purge(ctx context.Context, key string, born int64, timeout time.
 		return len(there) == 0, nil
 	}
 	if err != nil {
-		return false, t.failed("purge", err)
+		return false, t.explained(ctx, "purge", "DeleteItem", err)
 	}
 	return true, nil
 }
@@ -129,7 +149,8 @@ const (
 	ifOld = " OR attribute_exists(#data) AND attribute_type(#expires, :number) AND #created BETWEEN :zero AND :born"
 )
 
-// persist calls f until it returns something else than that DynamoDB is busy. What may not pass by itself, it tries a few times. It waits no longer than ctx allows.
+// persist calls f until it returns something else than that DynamoDB is busy. What may not pass by itself, it
+// tries a few times. It waits no longer than ctx allows.
 func persist(ctx context.Context, f func() error) error {
 	failures := 0
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
