@@ -475,7 +475,9 @@ func (s *Store) create(ctx context.Context, w http.ResponseWriter, session *sess
 	}
 	session.ID = id
 	st.id = id
-	st.live(write.Written().Bare(), base{s.codec, data}, *options)
+	item := write.Written()
+	item.Data = nil // base has it
+	st.live(item, base{s.codec, data}, *options)
 	http.SetCookie(w, sessions.NewCookie(session.Name(), value, options))
 	return nil
 }
