@@ -21,6 +21,8 @@ import (
 // (TransactWriteItems for Regenerate, Query, Scan, the table calls) asks the client for it, and
 // returns an error that names the missing method where the client lacks it.
 //
+// A wrapper must not change an item after it returned it: a session's strings may be parts of it.
+//
 // DAX answers strongly consistent reads, which are the default, from DynamoDB. With
 // [Config.EventualReads] it answers from its cache, and a session that somebody ended past DAX,
 // such as by an administrator's program with a plain client, is found until the cache's TTL is over.

@@ -613,7 +613,7 @@ func TestRefusedWritesCostNoConnection(t *testing.T) {
 			if _, err := client.PutItem(t.Context(), put); err != nil {
 				t.Fatal(err)
 			}
-			const writes = 500
+			const writes = 200
 			for range writes {
 				var refused *types.ConditionalCheckFailedException
 				if _, err := client.PutItem(t.Context(), put); !errors.As(err, &refused) || len(refused.Item) != 2 {

@@ -148,7 +148,7 @@ func (s *Store) load(ctx context.Context, r *http.Request, name string) (*sessio
 	}
 	st.id = id
 
-	var found *found
+	var found found
 	if s.cfg.Concurrency == Lock {
 		found, st.lease, err = s.lock(ctx, r, key)
 	} else {
@@ -160,7 +160,7 @@ func (s *Store) load(ctx context.Context, r *http.Request, name string) (*sessio
 	case err != nil:
 		st.standing = notLoaded
 		return session, err
-	case found == nil:
+	case found.item == nil:
 		return session, nil // a dead ID: session.ID stays empty
 	case found.item.Moved:
 		st.standing = moved
@@ -218,9 +218,9 @@ type found struct {
 	rewrite bool
 }
 
-// find returns the session under key, nil if none lives there. If the item is a tombstone, it is
+// find returns the session under key, without an item if none lives there. If the item is a tombstone, it is
 // all that is found.
-func (s *Store) find(ctx context.Context, key string) (*found, error) {
+func (s *Store) find(ctx context.Context, key string) (found, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 	defer cancel()
 	item, err := s.table.Load(ctx, key, !s.cfg.EventualReads)
@@ -230,18 +230,18 @@ func (s *Store) find(ctx context.Context, key string) (*found, error) {
 		item, err = s.table.Load(ctx, key, true)
 	}
 	if err != nil {
-		return nil, err
+		return found{}, err
 	}
 	return s.examine(key, item)
 }
 
 // examine returns the session that item, which may be nil, is.
-func (s *Store) examine(key string, item *record.Item) (*found, error) {
+func (s *Store) examine(key string, item *record.Item) (found, error) {
 	if item != nil && item.Malformed != "" {
-		return nil, s.undecodable(item.Malformed)
+		return found{}, s.undecodable(item.Malformed)
 	}
 	if !s.lives(item) {
-		return nil, nil
+		return found{}, nil
 	}
 	return s.decode(key, item)
 }
@@ -277,15 +277,15 @@ func (s *Store) ended(item *record.Item) bool { return !time.Now().Before(s.end(
 var farAway = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
 
 // decode returns the session that item, which lies under key, holds.
-func (s *Store) decode(key string, item *record.Item) (*found, error) {
+func (s *Store) decode(key string, item *record.Item) (found, error) {
 	if item.Moved {
-		return &found{item: item}, nil
+		return found{item: item}, nil
 	}
-	f := &found{item: item, rewrite: !item.Ours()}
+	f := found{item: item, rewrite: !item.Ours()}
 	if item.Codec == "" {
 		ways, err := s.envelope.Foreign(item.Data, item.Text, s.maxLength)
 		if err != nil {
-			return nil, s.undecodable(err.Error())
+			return found{}, s.undecodable(err.Error())
 		}
 		for _, codec := range s.readers {
 			for _, data := range ways {
@@ -294,11 +294,11 @@ func (s *Store) decode(key string, item *record.Item) (*found, error) {
 				}
 			}
 		}
-		return nil, s.undecodable("it does not say by which codec it was made, and none of Config.Codec and Config.ReadCodecs reads it")
+		return found{}, s.undecodable("it does not say by which codec it was made, and none of Config.Codec and Config.ReadCodecs reads it")
 	}
 	opened, err := s.envelope.Open(s.binding(key), item.Codec, item.Data, item.Text, s.maxLength)
 	if err != nil {
-		return nil, s.undecodable(err.Error())
+		return found{}, s.undecodable(err.Error())
 	}
 	f.rewrite = f.rewrite || !opened.Current
 	name := envelope.Codec(item.Codec)
@@ -316,7 +316,7 @@ func (s *Store) decode(key string, item *record.Item) (*found, error) {
 			reason, tried = decodeReason(err), true
 		}
 	}
-	return nil, s.undecodable(reason)
+	return found{}, s.undecodable(reason)
 }
 
 // binding returns what encrypted data is bound to: the item's key.
@@ -328,7 +328,7 @@ func (s *Store) binding(key string) string {
 }
 
 // decoded completes f by what codec made of data.
-func (s *Store) decoded(f *found, codec Codec, data []byte, values map[any]any) *found {
+func (s *Store) decoded(f found, codec Codec, data []byte, values map[any]any) found {
 	if values == nil {
 		values = make(map[any]any)
 	}
@@ -490,7 +490,9 @@ func (s *Store) create(ctx context.Context, w http.ResponseWriter, session *sess
 	}
 	session.ID = id
 	st.id = id
-	st.live(write.Written().Bare(), base{s.codec, data}, *options)
+	item := write.Written()
+	item.Data = nil // base has it
+	st.live(item, base{s.codec, data}, *options)
 	http.SetCookie(w, sessions.NewCookie(session.Name(), value, options))
 	return nil
 }

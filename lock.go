@@ -119,7 +119,7 @@ var newLeases sync.Mutex
 
 // lock takes the lock of the session under key for the request and returns the session, as find
 // does. The lease is nil if the lock is not, and certainly not, held.
-func (s *Store) lock(ctx context.Context, r *http.Request, key string) (_ *found, _ *lease, err error) {
+func (s *Store) lock(ctx context.Context, r *http.Request, key string) (_ found, _ *lease, err error) {
 	l := s.leaseOf(r, key)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -132,7 +132,7 @@ func (s *Store) lock(ctx context.Context, r *http.Request, key string) (_ *found
 		if err != nil {
 			err = s.lockTimeout(r.Context())
 			s.waited(r.Context(), begin, err)
-			return nil, nil, err
+			return found{}, nil, err
 		}
 		l.turn = true
 	}
@@ -149,21 +149,21 @@ func (s *Store) lock(ctx context.Context, r *http.Request, key string) (_ *found
 	switch {
 	case err == nil:
 		l.hold(r.Context(), s.cfg.Lock.Lease)
-		found, err := s.examine(key, item)
-		return found, l, err
+		f, err := s.examine(key, item)
+		return f, l, err
 	case errors.Is(err, ErrLockTimeout):
 		l.endTurn()
-		return nil, nil, err
+		return found{}, nil, err
 	case errors.As(err, &refused):
 		// Nothing lies there that could be locked: nothing at all, a tombstone, a dead session.
 		l.endTurn()
-		found, err := s.examine(key, refused.Item)
-		return found, nil, err
+		f, err := s.examine(key, refused.Item)
+		return f, nil, err
 	}
 	// The lock may have been taken, and the answer lost.
 	l.endTurn()
 	l.hold(r.Context(), s.cfg.Lock.Lease)
-	return nil, l, err
+	return found{}, l, err
 }
 
 // acquire tries to take the lock until waiting is done, and counts the tries. A refusal is only

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"maps"
 	"net/http"
 	"regexp"
@@ -50,31 +51,38 @@ func secretsIn(text string) []string {
 	return slices.Sorted(maps.Keys(found))
 }
 
+// A needle is a secret, and how it is looked for.
+type needle struct{ secret, lower string }
+
+var needles = func() (all []needle) {
+	for _, secret := range []string{secretID, secretValue, secretUser, secretCookie, secretKey, string(keyA[:16]), string(keyB[:16])} {
+		all = append(all, needle{secret, strings.ToLower(secret)})
+	}
+	return all
+}()
+
 var (
-	encodedRun = regexp.MustCompile(`[A-Za-z0-9+/_-]{8,}`)
-	byteList   = regexp.MustCompile(`\b\d{1,3}(?:,? \d{1,3}){7,}`)
-	oneByte    = regexp.MustCompile(`\d+`)
+	byteList = regexp.MustCompile(`\b\d{1,3}(?:,? \d{1,3}){7,}`)
+	oneByte  = regexp.MustCompile(`\d+`)
 )
 
 func lookForSecrets(text string, found map[string]bool, depth int) {
 	lower := strings.ToLower(text)
-	for _, secret := range []string{secretID, secretValue, secretUser, secretCookie, secretKey, string(keyA[:16]), string(keyB[:16])} {
-		if strings.Contains(lower, strings.ToLower(secret)) {
-			found[secret] = true
+	for _, n := range needles {
+		if strings.Contains(lower, n.lower) {
+			found[n.secret] = true
 		}
 	}
 	if depth == 0 {
 		return
 	}
-	for _, run := range encodedRun.FindAllString(text, -1) {
-		if decoded, err := hex.DecodeString(run[:len(run)&^1]); err == nil {
-			lookForSecrets(string(decoded), found, depth-1)
+	for run := range encodedRuns(text) {
+		for _, secret := range secretsInRun(run, depth-1) {
+			found[secret] = true
 		}
-		standard := strings.NewReplacer("-", "+", "_", "/").Replace(run)
-		for i := range 4 { // where the encoding began is not known
-			decoded, _ := base64.RawStdEncoding.DecodeString(standard[i:]) // up to where it is none
-			lookForSecrets(string(decoded), found, depth-1)
-		}
+	}
+	if strings.Count(text, " ") < 7 {
+		return // no list of eight
 	}
 	for _, list := range byteList.FindAllString(text, -1) {
 		var decoded []byte
@@ -84,6 +92,69 @@ func lookForSecrets(text string, found map[string]bool, depth int) {
 		}
 		lookForSecrets(string(decoded), found, depth-1)
 	}
+}
+
+// encodedRuns returns the parts of text that could be in base64 or hexadecimal.
+func encodedRuns(text string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		begin := 0
+		for i := 0; i <= len(text); i++ {
+			if i < len(text) && encodes[text[i]] {
+				continue
+			}
+			if i-begin >= 8 && !yield(text[begin:i]) {
+				return
+			}
+			begin = i + 1
+		}
+	}
+}
+
+// encodes are the characters of base64, in both alphabets. Those of hexadecimal are among them.
+var encodes = func() (is [256]bool) {
+	for _, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_") {
+		is[c] = true
+	}
+	return is
+}()
+
+// run is an encodedRun, and how deep it is looked into.
+type run struct {
+	text  string
+	depth int
+}
+
+// looked is what was found in each run. Most are words, which stand in many texts.
+var looked sync.Map // of run: []string
+
+func secretsInRun(text string, depth int) []string {
+	r := run{text, depth}
+	if known, ok := looked.Load(r); ok {
+		return known.([]string)
+	}
+	found := make(map[string]bool)
+	if decoded, err := hex.DecodeString(text[:len(text)&^1]); err == nil {
+		lookForSecrets(string(decoded), found, depth)
+	}
+	standard := strings.Map(func(c rune) rune {
+		switch c {
+		case '-':
+			return '+'
+		case '_':
+			return '/'
+		}
+		return c
+	}, text)
+	for i := range 4 { // where the encoding began is not known
+		decoded, _ := base64.RawStdEncoding.DecodeString(standard[i:]) // up to where it is none
+		lookForSecrets(string(decoded), found, depth)
+	}
+	secrets := slices.Sorted(maps.Keys(found))
+	if len(text) <= 64 {
+		r.text = strings.Clone(text) // not all that it stands in
+		looked.Store(r, secrets)
+	}
+	return secrets
 }
 
 func TestSecretsIn(t *testing.T) {

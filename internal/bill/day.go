@@ -19,7 +19,7 @@ import (
 
 // What a day is.
 const (
-	visits     = 300         // by people
+	allVisits  = 300         // by people
 	returning  = 0.4         // of them come with a session of one of the fortnight before
 	pagesEach  = 7           // page views of a visit, on average; each is at least 1
 	thinking   = time.Minute // between two of them, on average
@@ -50,8 +50,8 @@ type step struct {
 	page    bool          // the first is a page view
 }
 
-// day returns the steps of a day, in order.
-func day(seed uint64) []step {
+// day returns the steps of a day with that many visits, in order.
+func day(seed uint64, visits int) []step {
 	r := rand.New(rand.NewPCG(seed, 0))
 	chance := func(p float64) bool { return r.Float64() < p }
 	doing := func(p float64) action {

@@ -52,11 +52,35 @@ type Write struct {
 	Token string
 }
 
-func (w *Write) data() types.AttributeValue {
+// writeValues are the key and the attributes that every Write has, in one allocation.
+type writeValues struct {
+	key              types.AttributeValueMemberS
+	bytes            types.AttributeValueMemberB
+	text             types.AttributeValueMemberS
+	isText           bool
+	codec, version   types.AttributeValueMemberS
+	expires, created types.AttributeValueMemberN
+}
+
+func newWriteValues(key string, w *Write) *writeValues {
+	v := &writeValues{isText: w.Text}
+	v.key.Value = key
 	if w.Text {
-		return text(string(w.Data))
+		v.text.Value = string(w.Data)
+	} else {
+		v.bytes.Value = w.Data
 	}
-	return &types.AttributeValueMemberB{Value: w.Data}
+	v.codec.Value, v.version.Value = w.Codec, w.Version
+	v.expires.Value, v.created.Value = strconv.FormatInt(w.Expires, 10), strconv.FormatInt(w.Created, 10)
+	return v
+}
+
+// data is the data attribute.
+func (v *writeValues) data() types.AttributeValue {
+	if v.isText {
+		return &v.text
+	}
+	return &v.bytes
 }
 
 // Written returns the item that w leaves in the table.

@@ -34,7 +34,7 @@ func (t *Table) Move(ctx context.Context, oldKey, newKey string, read *Item, w W
 	if !ok {
 		return t.failed(doing, fmt.Errorf("the client %T lacks TransactWriteItems: use a *dynamodb.Client, or a wrapper that has it", t.client))
 	}
-	item := t.item(newKey, w)
+	item := t.item(newKey, &w)
 	if err := checkSize(size(item) + w.lockSize()); err != nil {
 		return t.failed(doing, err)
 	}

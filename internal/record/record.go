@@ -101,10 +101,11 @@ func New(client Client, schema Schema) *Table {
 // NewVersion returns a version that no other write has: 128 random bits.
 func NewVersion() string { return rand.Text() }
 
-func (t *Table) key(key string) map[string]types.AttributeValue {
-	attrs := map[string]types.AttributeValue{
-		t.schema.Key: &types.AttributeValueMemberS{Value: key},
-	}
+func (t *Table) key(key string) map[string]types.AttributeValue { return t.keyIn(text(key)) }
+
+// keyIn is key, of a value that is there.
+func (t *Table) keyIn(key types.AttributeValue) map[string]types.AttributeValue {
+	attrs := map[string]types.AttributeValue{t.schema.Key: key}
 	if t.sortValue != nil {
 		attrs[t.schema.SortKey] = t.sortValue
 	}
@@ -146,7 +147,7 @@ func (t *Table) read(ctx context.Context, attrs map[string]types.AttributeValue)
 // carries w's own version is this very write, whose answer was lost: no error.
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PutItem.html
 func (t *Table) Create(ctx context.Context, key string, w Write) error {
-	item := t.item(key, w)
+	item := t.item(key, &w)
 	if err := checkSize(size(item) + w.lockSize()); err != nil {
 		return t.failed("create in", err)
 	}
@@ -166,13 +167,14 @@ func (t *Table) Create(ctx context.Context, key string, w Write) error {
 }
 
 // item returns the item that w makes under key.
-func (t *Table) item(key string, w Write) map[string]types.AttributeValue {
-	item := t.key(key)
-	item[t.schema.Data] = w.data()
-	item[attrCodec] = text(w.Codec)
-	item[attrVersion] = text(w.Version)
-	item[t.schema.Expires] = number(w.Expires)
-	item[attrCreated] = number(w.Created)
+func (t *Table) item(key string, w *Write) map[string]types.AttributeValue {
+	v := newWriteValues(key, w)
+	item := t.keyIn(&v.key)
+	item[t.schema.Data] = v.data()
+	item[attrCodec] = &v.codec
+	item[attrVersion] = &v.version
+	item[t.schema.Expires] = &v.expires
+	item[attrCreated] = &v.created
 	if w.HasMaxAge {
 		item[attrMaxAge] = number(int64(w.MaxAge))
 	}
@@ -193,12 +195,13 @@ var ifFree = "attribute_not_exists(#key)"
 func (t *Table) Update(ctx context.Context, key string, read *Item, w Write) error {
 	v := variantOf(read, w)
 	u := &t.updates[v]
+	common := newWriteValues(key, &w)
 	values := make(map[string]types.AttributeValue, 8)
-	values[":data"] = w.data()
-	values[":codec"] = text(w.Codec)
-	values[":version"] = text(w.Version)
-	values[":expires"] = number(w.Expires)
-	values[":created"] = number(w.Created)
+	values[":data"] = common.data()
+	values[":codec"] = &common.codec
+	values[":version"] = &common.version
+	values[":expires"] = &common.expires
+	values[":created"] = &common.created
 	if v&setMaxAge != 0 {
 		values[":max_age"] = number(int64(w.MaxAge))
 	}
@@ -227,7 +230,7 @@ func (t *Table) Update(ctx context.Context, key string, read *Item, w Write) err
 	t.meter(ctx).carried(len(w.Data))
 	_, err := send(ctx, t, t.client, Client.UpdateItem, &dynamodb.UpdateItemInput{
 		TableName:                           t.table,
-		Key:                                 t.key(key),
+		Key:                                 t.keyIn(&common.key),
 		UpdateExpression:                    &u.update,
 		ConditionExpression:                 &u.condition,
 		ExpressionAttributeNames:            u.names,

@@ -11,29 +11,24 @@ import (
 // zero Queue is ready for use. It holds nothing for a key that nobody is in line for.
 type Queue[T any] struct {
 	mu    sync.Mutex
-	lines map[string]*line[T]
-}
-
-// line is those who wait behind the one whose turn it is.
-type line[T any] struct {
-	waiting []chan *T
+	lines map[string][]chan *T // those who wait behind the one whose turn it is
 }
 
 // Take waits until it is the caller's turn, or ctx is done and it returns the context's error. It
 // returns what the one before left, nil if there was none, and whether it had to wait. The turn ends with Pass.
 func (q *Queue[T]) Take(ctx context.Context, key string) (left *T, waited bool, err error) {
 	q.mu.Lock()
-	l := q.lines[key]
-	if l == nil {
+	waiting, taken := q.lines[key]
+	if !taken {
 		if q.lines == nil {
-			q.lines = make(map[string]*line[T])
+			q.lines = make(map[string][]chan *T)
 		}
-		q.lines[key] = new(line[T])
+		q.lines[key] = nil
 		q.mu.Unlock()
 		return nil, false, nil
 	}
 	turn := make(chan *T, 1)
-	l.waiting = append(l.waiting, turn)
+	q.lines[key] = append(waiting, turn)
 	q.mu.Unlock()
 	select {
 	case left = <-turn:
@@ -41,9 +36,10 @@ func (q *Queue[T]) Take(ctx context.Context, key string) (left *T, waited bool, 
 	case <-ctx.Done():
 	}
 	q.mu.Lock()
-	i := slices.Index(l.waiting, turn)
+	waiting = q.lines[key]
+	i := slices.Index(waiting, turn)
 	if i >= 0 {
-		l.waiting = slices.Delete(l.waiting, i, i+1)
+		q.lines[key] = slices.Delete(waiting, i, i+1)
 	}
 	q.mu.Unlock()
 	if i < 0 {
@@ -57,13 +53,13 @@ func (q *Queue[T]) Take(ctx context.Context, key string) (left *T, waited bool, 
 func (q *Queue[T]) Pass(key string, left *T) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	l := q.lines[key]
-	if len(l.waiting) == 0 {
+	waiting := q.lines[key]
+	if len(waiting) == 0 {
 		delete(q.lines, key)
 		return
 	}
-	next := l.waiting[0]
-	l.waiting = slices.Delete(l.waiting, 0, 1)
+	next := waiting[0]
+	q.lines[key] = slices.Delete(waiting, 0, 1)
 	next <- left
 }
 

@@ -13,11 +13,7 @@ import (
 func (q *Queue[T]) inLine(key string, n int) {
 	for {
 		q.mu.Lock()
-		l := q.lines[key]
-		waiting := 0
-		if l != nil {
-			waiting = len(l.waiting)
-		}
+		waiting := len(q.lines[key])
 		q.mu.Unlock()
 		if waiting == n {
 			return
