@@ -81,6 +81,71 @@ func TestSaveAgainAfterALostAnswerAndAnotherWrite(t *testing.T) {
 	}
 }
 
+// A rotation whose answer was lost, and then another Save: the session goes on under its new ID, and there is but one.
+func TestAfterARotationWhoseAnswerWasLost(t *testing.T) {
+	for _, applied := range []bool{true, false} {
+		for _, next := range []string{"Regenerate", "Save", "changed Save", "logout"} {
+			for _, mode := range modes {
+				t.Run(fmt.Sprint(applied, " ", next, " ", mode.name), func(t *testing.T) {
+					a := newApp(t, func(c *dynamostore.Config) { c.Concurrency = mode.mode })
+					b := a.browser()
+					b.set("user", "ann")
+					old := b.tab()
+					b.visit(func(w http.ResponseWriter, r *http.Request) {
+						session, err := a.store.Get(r, cookieName)
+						if err != nil {
+							t.Error(err)
+						}
+						lost := dynamotest.Reset
+						if applied {
+							lost = dynamotest.AppliedThenReset
+						}
+						a.backend.Inject("TransactWriteItems", lost, dynamotest.Reset, dynamotest.Reset)
+						if err := a.store.Regenerate(r, w, session); err == nil {
+							t.Error("Regenerate is no error, and DynamoDB did not answer it")
+						}
+						switch next {
+						case "Regenerate":
+							err = a.store.Regenerate(r, w, session)
+						case "changed Save":
+							session.Values["k"] = "v"
+							err = session.Save(r, w)
+						case "Save":
+							err = session.Save(r, w)
+						case "logout":
+							session.Options.MaxAge = -1
+							err = session.Save(r, w)
+						}
+						if err != nil {
+							t.Errorf("%s: %v", next, err)
+						}
+					})
+					live := 0
+					for _, item := range a.backend.Items(t) {
+						if item["moved"] == nil {
+							live++
+						}
+					}
+					want := 1
+					if next == "logout" {
+						want = 0
+					}
+					if live != want {
+						t.Errorf("%d sessions live, want %d", live, want)
+					}
+					values := b.values()
+					if (values["user"] == "ann") != (want == 1) || (values["k"] == "v") != (next == "changed Save") {
+						t.Errorf("the browser's session holds %v", values)
+					}
+					if rotated := applied || next == "Regenerate"; rotated && old.values()["user"] != nil {
+						t.Error("the old cookie still opens the session")
+					}
+				})
+			}
+		}
+	}
+}
+
 // What a handler holds of the session stays the session's own where a Save merged another key.
 func TestValueHeldAcrossAMerge(t *testing.T) {
 	a := newApp(t)

@@ -103,7 +103,7 @@ type change struct {
 	maxAge        int  // as the request has it
 	changesMaxAge bool // the request changed it
 
-	newKey string // where to move the session; "": nowhere
+	newID, newKey string // where to move the session; "": nowhere
 
 	encoded []byte       // what the codec makes of session.Values
 	read    *record.Item // what to write on top of
@@ -153,8 +153,8 @@ func (c *change) write(ctx context.Context) error {
 	}
 	if err != nil {
 		var refused *record.Refused
-		if c.newKey == "" && !errors.As(err, &refused) {
-			c.st.attempt = &attempt{written.Bare(), base{s.codec, c.data}, c.options.MaxAge}
+		if !errors.As(err, &refused) && !errors.Is(err, record.ErrTaken) {
+			c.st.attempt = &attempt{written.Bare(), base{s.codec, c.data}, c.options.MaxAge, c.newID}
 		}
 		return err
 	}
@@ -167,7 +167,7 @@ func (c *change) write(ctx context.Context) error {
 // That Save is then what this one begins with, or what both hold would be there twice.
 func (c *change) recognises(stored *record.Item) bool {
 	a := c.st.attempt
-	if a == nil || stored == nil || !stored.Shows(a.item) {
+	if a == nil || a.id != "" || stored == nil || !stored.Shows(a.item) {
 		return false
 	}
 	c.st.item, c.st.base, c.st.attempt = a.item, a.base, nil

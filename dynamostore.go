@@ -394,6 +394,11 @@ func (s *Store) save(r *http.Request, w http.ResponseWriter, session *sessions.S
 // free of the request's deadline and cancellation.
 func (s *Store) bring(free context.Context, r *http.Request, w http.ResponseWriter, session *sessions.Session, st *state, regenerate bool) (Op, error) {
 	options := s.options(session.Options)
+	if st.attempt != nil && st.attempt.id != "" {
+		if err := s.settleRotation(free, session, st); err != nil && options.MaxAge >= 0 {
+			return OpRegenerate, err
+		}
+	}
 	if options.MaxAge < 0 {
 		return OpDelete, s.logout(free, w, session, st, &options)
 	}

@@ -63,7 +63,7 @@ func (s *Store) rotate(ctx context.Context, w http.ResponseWriter, session *sess
 		return err
 	}
 	c := newChange(s, oldKey, session, st, options, data)
-	c.newKey = newKey
+	c.newID, c.newKey = id, newKey
 	if _, err := c.apply(ctx); err != nil {
 		if errors.Is(err, record.ErrTaken) {
 			return s.conflict()
@@ -74,6 +74,32 @@ func (s *Store) rotate(ctx context.Context, w http.ResponseWriter, session *sess
 	st.id = id
 	st.resign = false
 	http.SetCookie(w, sessions.NewCookie(session.Name(), value, options))
+	return nil
+}
+
+// settleRotation finds out whether a rotation whose answer was lost was applied: then the session has its new ID.
+func (s *Store) settleRotation(ctx context.Context, session *sessions.Session, st *state) error {
+	a := st.attempt
+	key, ok := s.key(a.id)
+	if !ok {
+		return nil
+	}
+	there, err := s.table.Load(ctx, key, true)
+	if err != nil {
+		return err
+	}
+	st.attempt = nil
+	if there == nil || !there.Shows(a.item) {
+		return nil
+	}
+	if session.ID == st.id {
+		session.ID = a.id
+	}
+	st.id = a.id
+	options := st.options
+	options.MaxAge = a.maxAge
+	st.live(a.item, a.base, options)
+	st.resign = true // the browser does not have the cookie yet
 	return nil
 }
 

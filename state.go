@@ -57,6 +57,7 @@ type attempt struct {
 	item   *record.Item // that it left in the table, without its data
 	base   base
 	maxAge int
+	id     string // the new one, of a rotation; "": it was none
 }
 
 // base is the values that lie in the table.
