@@ -3,6 +3,7 @@ package dynamostore_test
 import (
 	"encoding/gob"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"testing"
@@ -78,6 +79,43 @@ func TestSaveAgainAfterALostAnswerAndAnotherWrite(t *testing.T) {
 	values := b.values()
 	if want := []any{"hello"}; !slices.Equal(values["_flash"].([]any), want) || values["theirs"] != 2 {
 		t.Errorf("values = %v", values)
+	}
+}
+
+// The write whose answer was lost held what another request had stored, which the session does not have yet.
+func TestSaveAgainAfterALostMerge(t *testing.T) {
+	for _, rotate := range []bool{false, true} {
+		a := newApp(t)
+		b := a.browser()
+		b.set("k", 0)
+		elsewhere := a.another().tab(b)
+		b.visit(func(w http.ResponseWriter, r *http.Request) {
+			session, err := a.store.Get(r, cookieName)
+			if err != nil {
+				t.Error(err)
+			}
+			elsewhere.set("theirs", "new")
+			elsewhere.set("k", 1)
+			session.Values["ours"] = 1
+			through := dynamotest.Do(func() {}) // the refusal
+			if rotate {
+				a.backend.Inject("TransactWriteItems", through, dynamotest.AppliedThenReset, dynamotest.Reset, dynamotest.Reset)
+				err = a.store.Regenerate(r, w, session)
+			} else {
+				a.backend.Inject("UpdateItem", through, dynamotest.AppliedThenReset, dynamotest.Reset, dynamotest.Reset)
+				err = session.Save(r, w)
+			}
+			if err == nil {
+				t.Error("the first Save is no error, and DynamoDB did not answer it")
+			}
+			session.Values["more"] = 2
+			if err := session.Save(r, w); err != nil {
+				t.Errorf("the second Save: %v", err)
+			}
+		})
+		if got, want := b.values(), map[any]any{"k": 1, "theirs": "new", "ours": 1, "more": 2}; !maps.Equal(got, want) {
+			t.Errorf("rotate %v: values = %v, want %v", rotate, got, want)
+		}
 	}
 }
 

@@ -154,7 +154,7 @@ func (c *change) write(ctx context.Context) error {
 	if err != nil {
 		var refused *record.Refused
 		if !errors.As(err, &refused) && !errors.Is(err, record.ErrTaken) {
-			c.st.attempt = &attempt{written.Bare(), base{s.codec, c.data}, c.options.MaxAge, c.newID}
+			c.st.attempt = &attempt{written.Bare(), base{s.codec, c.encoded}, c.options.MaxAge, c.newID}
 		}
 		return err
 	}
@@ -164,13 +164,13 @@ func (c *change) write(ctx context.Context) error {
 }
 
 // recognises reports whether what lies in the table shows an earlier Save of this very session, whose answer was lost.
-// That Save is then what this one begins with, or what both hold would be there twice.
+// What the session held then is what this Save begins with, or what both hold would be there twice.
 func (c *change) recognises(stored *record.Item) bool {
 	a := c.st.attempt
 	if a == nil || a.id != "" || stored == nil || !stored.Shows(a.item) {
 		return false
 	}
-	c.st.item, c.st.base, c.st.attempt = a.item, a.base, nil
+	c.st.item, c.st.base, c.st.attempt = a.item, a.ours, nil
 	c.st.options.MaxAge = a.maxAge
 	c.changesMaxAge = c.maxAge != a.maxAge
 	return true
@@ -217,8 +217,7 @@ func (c *change) onto(stored *record.Item) (done bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("dynamostore: merge a session of table %q: what was loaded does not decode again: %w", s.cfg.Table, ErrUndecodable)
 	}
-	sameValue := func(key, a, b any) bool { return equal(s.codec, key, a, b) }
-	values := merge.Values(base, theirs.values, c.session.Values, sameValue)
+	values := merge.Values(base, theirs.values, c.session.Values, s.sameValue)
 	data, err := s.encode(values)
 	if err != nil {
 		return false, err

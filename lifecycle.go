@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/gorilla/sessions"
 
+	"example.com/dynamostore/internal/merge"
 	"example.com/dynamostore/internal/record"
 )
 
@@ -92,13 +94,28 @@ func (s *Store) settleRotation(ctx context.Context, session *sessions.Session, s
 	if there == nil || !there.Shows(a.item) {
 		return nil
 	}
+	found, err := s.decode(key, there)
+	if err != nil {
+		return err
+	}
+	ours, err := a.ours.decoded()
+	if err != nil {
+		return s.undecodable("what was saved does not decode again")
+	}
+	// The rotation may have merged what others wrote.
+	values := merge.Values(ours, found.values, session.Values, s.sameValue)
+	if session.Values == nil {
+		session.Values = make(map[any]any, len(values))
+	}
+	clear(session.Values)
+	maps.Copy(session.Values, values)
 	if session.ID == st.id {
 		session.ID = a.id
 	}
 	st.id = a.id
 	options := st.options
 	options.MaxAge = a.maxAge
-	st.live(a.item, a.base, options)
+	st.live(there.Bare(), found.base, options)
 	st.resign = true // the browser does not have the cookie yet
 	return nil
 }

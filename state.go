@@ -54,8 +54,10 @@ type state struct {
 
 // attempt is a write of a session that may have been applied.
 type attempt struct {
-	item   *record.Item // that it left in the table, without its data
-	base   base
+	item *record.Item // that it left in the table, without its data
+	// ours are the session's values at that time. What was written may hold others' changes as well, which the session
+	// does not have yet.
+	ours   base
 	maxAge int
 	id     string // the new one, of a rotation; "": it was none
 }
@@ -100,6 +102,9 @@ func equal(codec Codec, key, a, b any) bool {
 	readB, errB := codec.Decode(encodedB)
 	return errA == nil && errB == nil && reflect.DeepEqual(readA, readB)
 }
+
+// sameValue is equal, by the Store's codec.
+func (s *Store) sameValue(key, a, b any) bool { return equal(s.codec, key, a, b) }
 
 // equalValues reports whether two maps of values are the same session.
 func equalValues(codec Codec, a, b map[any]any) bool {
