@@ -41,9 +41,11 @@ func (c *change) apply(ctx context.Context) (written bool, err error) {
 	if s.cfg.Concurrency != Merge {
 		err := c.write(ctx)
 		var refused *record.Refused
-		if errors.As(err, &refused) && c.recognises(refused.Item) && refused.Item.SameVersion(c.st.item) {
-			c.read = refused.Item
-			err = c.write(ctx)
+		if errors.As(err, &refused) {
+			if own := c.recognise(refused.Item); own != nil && refused.Item.SameVersion(own) {
+				c.read = refused.Item
+				err = c.write(ctx)
+			}
 		}
 		return true, err
 	}
@@ -58,7 +60,7 @@ func (c *change) apply(ctx context.Context) (written bool, err error) {
 	if stored != nil && !stored.SameVersion(c.st.item) {
 		// It may be older than what another process wrote, so it decides nothing by itself:
 		// the write is conditional on it.
-		c.recognises(stored)
+		c.recognise(stored)
 		if _, err := c.onto(stored); err != nil {
 			c.start()
 		}
@@ -80,7 +82,7 @@ func (c *change) apply(ctx context.Context) (written bool, err error) {
 		if ctx.Err() != nil {
 			return false, err
 		}
-		c.recognises(stored)
+		c.recognise(stored)
 		done, err := c.onto(refused.Item)
 		if err != nil {
 			return false, err
@@ -163,17 +165,18 @@ func (c *change) write(ctx context.Context) error {
 	return nil
 }
 
-// recognises reports whether what lies in the table shows an earlier Save of this very session, whose answer was lost.
-// What the session held then is what this Save begins with, or what both hold would be there twice.
-func (c *change) recognises(stored *record.Item) bool {
+// recognise returns the item that an earlier Save of this very session wrote, if its answer was lost and what lies in
+// the table shows it. What the session held then is what this Save begins with, or what both hold would be there
+// twice. The state's item stays the one before, so that a write is refused, and merged with what lies there.
+func (c *change) recognise(stored *record.Item) *record.Item {
 	a := c.st.attempt
 	if a == nil || a.id != "" || stored == nil || !stored.Shows(a.item) {
-		return false
+		return nil
 	}
-	c.st.item, c.st.base, c.st.attempt = a.item, a.ours, nil
+	c.st.base, c.st.attempt = a.ours, nil
 	c.st.options.MaxAge = a.maxAge
 	c.changesMaxAge = c.maxAge != a.maxAge
-	return true
+	return a.item
 }
 
 // createdOf returns when the session in item was created: now, if that is not known.
