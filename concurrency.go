@@ -195,14 +195,18 @@ func (c *change) settle(item *record.Item) {
 		c.session.Options = &own
 	}
 	if c.merges {
-		// Whoever holds on to the map that Values was sees what it became.
-		if c.session.Values == nil {
-			c.session.Values = make(map[any]any, len(c.values))
-		}
-		clear(c.session.Values)
-		maps.Copy(c.session.Values, c.values)
+		become(c.session, c.values)
 	}
 	c.st.live(item, base{c.store.codec, c.data}, *c.options)
+}
+
+// become makes values those of the session. Whoever holds on to the map that Values was sees what it became.
+func become(session *sessions.Session, values map[any]any) {
+	if session.Values == nil {
+		session.Values = make(map[any]any, len(values))
+	}
+	clear(session.Values)
+	maps.Copy(session.Values, values)
 }
 
 // onto applies what the request changed to what another one stored meanwhile. It reports whether

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -103,12 +102,7 @@ func (s *Store) settleRotation(ctx context.Context, session *sessions.Session, s
 		return s.undecodable("what was saved does not decode again")
 	}
 	// The rotation may have merged what others wrote.
-	values := merge.Values(ours, found.values, session.Values, s.sameValue)
-	if session.Values == nil {
-		session.Values = make(map[any]any, len(values))
-	}
-	clear(session.Values)
-	maps.Copy(session.Values, values)
+	become(session, merge.Values(ours, found.values, session.Values, s.sameValue))
 	if session.ID == st.id {
 		session.ID = a.id
 	}

@@ -138,12 +138,11 @@ func (s *Store) lock(ctx context.Context, r *http.Request, key string) (_ found,
 	}
 	item, tries, err := s.acquire(ctx, waiting, key, l.token)
 	if waited || tries > 1 {
-		var gone *record.Refused // no error: there was nothing left to lock
-		if errors.As(err, &gone) {
-			s.waited(r.Context(), begin, nil)
-		} else {
-			s.waited(r.Context(), begin, err)
+		told := err
+		if gone := new(record.Refused); errors.As(err, &gone) {
+			told = nil // there was nothing left to lock, which is no error
 		}
+		s.waited(r.Context(), begin, told)
 	}
 	var refused *record.Refused
 	switch {
