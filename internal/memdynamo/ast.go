@@ -27,18 +27,18 @@ const (
 	opSub     op = "-"
 )
 
-// A node is one of an expression's tree.
+// A node is a node of an expression's tree.
 type node struct {
 	op     op
 	name   string // of a function or a :value
 	args   []*node
 	path   path
 	value  value // of a :value, once it is resolved
-	parens int   // how many pairs of parentheses stand around it
+	parens int   // number of pairs of parentheses around it
 }
 
-// isCondition reports whether the node is true or false, as opposed to having
-// a value. A call can stand where either is expected.
+// isCondition reports whether the node is true or false, as opposed to having a value. A call is
+// allowed where either is expected.
 func (n *node) isCondition() bool {
 	switch n.op {
 	case opPath, opValue, opAdd, opSub, opCall:
@@ -47,21 +47,18 @@ func (n *node) isCondition() bool {
 	return true
 }
 
-// walk calls f for n and everything below it, until f fails.
-func (n *node) walk(f func(*node) error) error {
-	if err := f(n); err != nil {
-		return err
+// walk calls f for n, which may be nil, and everything below it.
+func (n *node) walk(f func(*node)) {
+	if n == nil {
+		return
 	}
+	f(n)
 	for _, a := range n.args {
-		if err := a.walk(f); err != nil {
-			return err
-		}
+		a.walk(f)
 	}
-	return nil
 }
 
-// An element is one step of a document path: the member of a map, or the
-// element of a list.
+// An element is one step of a document path: the member of a map, or the element of a list.
 type element struct {
 	name    string
 	index   int
@@ -75,7 +72,7 @@ func (e element) String() string {
 	return e.name
 }
 
-// A path names an attribute of an item, or a part of one.
+// A path identifies an attribute of an item, or a part of one.
 type path []element
 
 func (p path) String() string {
@@ -91,4 +88,26 @@ type action struct {
 	section string // SET, REMOVE, ADD or DELETE
 	path    path
 	operand *node // nil for REMOVE
+}
+
+// adds reports whether the action may give a value to an attribute.
+func (a action) adds() bool { return a.section == "SET" || a.section == "ADD" }
+
+func paths(actions []action) []path {
+	out := make([]path, len(actions))
+	for i, a := range actions {
+		out[i] = a.path
+	}
+	return out
+}
+
+// literals returns the attributes that actions set to values in the request.
+func literals(actions []action) map[string]value {
+	attrs := map[string]value{}
+	for _, a := range actions {
+		if a.adds() && len(a.path) == 1 && a.operand.op == opValue {
+			attrs[a.path[0].name] = a.operand.value
+		}
+	}
+	return attrs
 }

@@ -1,48 +1,51 @@
-// Package memdynamo is the part of DynamoDB's HTTP API that this project uses,
-// in memory, for tests and demonstrations.
+// Package memdynamo implements in memory the part of DynamoDB's HTTP API that this module uses, for
+// tests and demonstrations.
 //
-// It is not a database: nothing is stored beyond the process, nothing is
-// replicated, throttled, authenticated or encrypted, and it is not for
-// production. It lacks batches, reads in transactions, local indexes,
-// streams, backups, tags, PartiQL and the legacy parameters from before
-// expressions. What it lacks it refuses with an error that names it; no
-// parameter of a request is ever ignored.
+// It is not for production: nothing outlives the process, and nothing is replicated, throttled,
+// authenticated or encrypted. It lacks batches, reads in transactions, local indexes, streams,
+// backups, PartiQL and the legacy parameters that expressions replaced. It refuses what it lacks
+// with an error that names it and dynamostoretest, the package that users know, and ignores no
+// parameter of a request. A table's tags, encryption and class have no effect.
 //
-// What it has behaves as DynamoDB does, as far as DynamoDB Local shows and
-// documentation tells how that differs from the service; the parity test
-// compares the two, message by message. Tables and indexes are ACTIVE at
-// once. Reads are always consistent, also where they need not be.
-// Transactions run one after another, so TransactionConflictException and
-// the cancellation reason TransactionConflict do not occur. Expired items
-// of a table with a time to live are deleted when a request comes in and ten
-// seconds have passed since they last were.
+// Otherwise it behaves like the service. The parity test compares it with DynamoDB Local, message
+// by message, and documents known differences from the service. Some things are simpler:
+//
+//   - Tables and indexes are ACTIVE at once, and gone at once.
+//   - Reads are always consistent, even if they need not be.
+//   - Requests are executed one after another, so TransactionConflictException and the cancellation
+//     reason TransactionConflict do not occur.
+//   - Expired items of a table with a time to live are deleted when a request arrives and ten
+//     seconds have passed since the last deletion.
+//
+// An Engine starts no goroutines and waits only for its lock, which it holds only while it works,
+// so it can be used in a bubble of testing/synctest.
 package memdynamo
 
 import (
 	"bytes"
 	"crypto/rand"
+	"encoding/json"
 	"fmt"
 	"hash/crc32"
 	"io"
+	"maps"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 )
 
-// An Engine is a DynamoDB endpoint with tables of its own. It is an
-// http.Handler, to be served, and an http.RoundTripper, to be a client's
-// Transport without any network. It may be used by many goroutines at once.
+// An Engine is a DynamoDB endpoint with its own tables. It is an http.Handler for a server, and an
+// http.RoundTripper for a client that uses it without a network. It is safe for concurrent use.
 type Engine struct {
 	now func() time.Time
 
-	mu     sync.RWMutex
-	tables map[string]*table
-
-	tokensMu    sync.Mutex
+	mu          sync.Mutex // held while a request is executed, so that they run one after another
+	tables      map[string]*table
 	tokens      map[string]tokenUse // by ClientRequestToken
-	tokensSwept int                 // how many there were after the last sweep
+	tokensSwept time.Time           // when the expired ones were last deleted
 }
 
 // New returns an engine without tables.
@@ -57,18 +60,18 @@ const targetPrefix = "DynamoDB_20120810."
 
 // ServeHTTP answers one request of the protocol.
 func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	if err != nil {
-		err = serialization("The request body cannot be read: %v", err)
+	resp, err := e.RoundTrip(r)
+	if err != nil { // the client is gone or its request was truncated
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
 	}
-	status, answer := e.answer(r, body, err)
-	setHeader(w.Header(), answer)
-	w.WriteHeader(status)
-	w.Write(answer)
+	maps.Copy(w.Header(), resp.Header)
+	w.WriteHeader(resp.StatusCode)
+	io.Copy(w, resp.Body)
 }
 
-// RoundTrip answers one request of the protocol, in the caller's goroutine. A
-// request whose context is done is not carried out.
+// RoundTrip answers one request of the protocol, in the caller's goroutine. A request whose context
+// is done is not executed.
 func (e *Engine) RoundTrip(r *http.Request) (*http.Response, error) {
 	var body []byte
 	var readErr error
@@ -80,59 +83,44 @@ func (e *Engine) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	if readErr != nil {
-		return nil, fmt.Errorf("memdynamo: read the request: %w", readErr)
+		return nil, fmt.Errorf("dynamostoretest: read the request: %w", readErr)
 	}
-	var err error
-	if len(body) > maxBody {
-		err = serialization("The request body is larger than %d bytes", maxBody)
-	}
-	status, answer := e.answer(r, body, err)
-	resp := &http.Response{
-		Status:        strconv.Itoa(status) + " " + http.StatusText(status),
-		StatusCode:    status,
-		Proto:         "HTTP/1.1",
-		ProtoMajor:    1,
-		ProtoMinor:    1,
-		Header:        make(http.Header, 4),
+	status, answer := e.answer(r, body)
+	return &http.Response{
+		Status:     strconv.Itoa(status) + " " + http.StatusText(status),
+		StatusCode: status,
+		Proto:      "HTTP/1.1",
+		ProtoMajor: 1,
+		ProtoMinor: 1,
+		Header: http.Header{
+			"Content-Type":     {"application/x-amz-json-1.0"},
+			"Content-Length":   {strconv.Itoa(len(answer))},
+			"X-Amz-Crc32":      {strconv.FormatUint(uint64(crc32.ChecksumIEEE(answer)), 10)},
+			"X-Amzn-Requestid": {rand.Text()},
+		},
 		Body:          io.NopCloser(bytes.NewReader(answer)),
 		ContentLength: int64(len(answer)),
 		Request:       r,
-	}
-	setHeader(resp.Header, answer)
-	return resp, nil
+	}, nil
 }
 
-func setHeader(h http.Header, answer []byte) {
-	h.Set("Content-Type", "application/x-amz-json-1.0")
-	h.Set("Content-Length", strconv.Itoa(len(answer)))
-	h.Set("X-Amz-Crc32", strconv.FormatUint(uint64(crc32.ChecksumIEEE(answer)), 10))
-	h.Set("X-Amzn-Requestid", rand.Text())
-}
-
-// answer is the status and body for a request, whose body could be read if
-// err is nil.
-func (e *Engine) answer(r *http.Request, body []byte, err error) (int, []byte) {
+func (e *Engine) answer(r *http.Request, body []byte) (status int, answer []byte) {
+	status = http.StatusOK
 	var out map[string]any
-	if err == nil {
-		out, err = e.carryOut(r, body)
-	}
-	status := http.StatusOK
-	if err != nil {
-		failure, ok := err.(*apiError)
-		if !ok {
-			failure = &apiError{status: http.StatusInternalServerError, typ: "com.amazonaws.dynamodb.v20120810#InternalServerError", message: err.Error()}
-		}
-		status = failure.status
+	if failure := attempt(func() { out = e.execute(r, body) }); failure != nil {
+		status = http.StatusBadRequest
 		out = map[string]any{"__type": failure.typ, "Message": failure.message}
-		for name, x := range failure.extra {
-			out[name] = x
-		}
+		maps.Copy(out, failure.extra)
 	}
-	return status, appendJSON(make([]byte, 0, 512), out)
+	answer, err := json.Marshal(out)
+	if err != nil {
+		panic(fmt.Sprintf("memdynamo: an answer has no JSON form: %v", err))
+	}
+	return status, answer
 }
 
-// operations are those that the engine implements, by their names.
-var operations = map[string]func(*Engine, *params) (map[string]any, error){
+// operations are the operations that the engine implements, by name.
+var operations = map[string]func(*Engine, params) map[string]any{
 	"CreateTable":        (*Engine).createTable,
 	"DescribeTable":      (*Engine).describeTable,
 	"DeleteTable":        (*Engine).deleteTable,
@@ -141,61 +129,62 @@ var operations = map[string]func(*Engine, *params) (map[string]any, error){
 	"UpdateTimeToLive":   (*Engine).updateTimeToLive,
 	"DescribeTimeToLive": (*Engine).describeTimeToLive,
 	"GetItem":            (*Engine).getItem,
-	"PutItem":            func(e *Engine, p *params) (map[string]any, error) { return e.writeItem(p, opPut) },
-	"UpdateItem":         func(e *Engine, p *params) (map[string]any, error) { return e.writeItem(p, opUpdate) },
-	"DeleteItem":         func(e *Engine, p *params) (map[string]any, error) { return e.writeItem(p, opDelete) },
+	"PutItem":            func(e *Engine, p params) map[string]any { return e.writeItem(p, opPut) },
+	"UpdateItem":         func(e *Engine, p params) map[string]any { return e.writeItem(p, opUpdate) },
+	"DeleteItem":         func(e *Engine, p params) map[string]any { return e.writeItem(p, opDelete) },
 	"Query":              (*Engine).query,
 	"Scan":               (*Engine).scan,
 	"TransactWriteItems": (*Engine).transactWriteItems,
 }
 
-func (e *Engine) carryOut(r *http.Request, body []byte) (map[string]any, error) {
+// Implements reports whether the engine has the operation.
+func Implements(operation string) bool { return operations[operation] != nil }
+
+func (e *Engine) execute(r *http.Request, body []byte) map[string]any {
+	if len(body) > maxBody {
+		panic(serialization("The request body is larger than %d bytes", maxBody))
+	}
 	if r.Method != http.MethodPost || r.Header.Get("Authorization") == "" {
-		return nil, exception("MissingAuthenticationToken", "Request must contain either a valid (registered) AWS access key ID or X.509 certificate.")
+		panic(exception("MissingAuthenticationToken", "Request must contain either a valid (registered) AWS access key ID or X.509 certificate."))
 	}
 	target, ok := strings.CutPrefix(r.Header.Get("X-Amz-Target"), targetPrefix)
 	if !ok {
-		return nil, exception("InvalidAction", "The action or operation requested is invalid. Verify that the action is typed correctly.")
+		panic(exception("InvalidAction", "The action or operation requested is invalid. Verify that the action is typed correctly."))
 	}
 	operation := operations[target]
 	if operation == nil {
-		return nil, exception("UnknownOperationException", "An unknown operation was requested. memdynamo does not implement %q", target)
+		panic(exception("UnknownOperationException", "An unknown operation was requested. dynamostoretest does not implement %q", target))
 	}
-	p, err := parseRequest(body)
-	if err != nil {
-		return nil, err
-	}
-	out, err := operation(e, p)
-	if p.err != nil { // what is wrong with the request's form goes first
-		return nil, p.err
-	}
-	return out, err
+	p := parseRequest(body)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return operation(e, p)
 }
 
-// table takes the TableName of a request and finds the table, after a sweep of
-// it where that is due.
-func (e *Engine) table(p *params) (*table, error) {
+// table takes the TableName of a request about items and finds the table.
+func (e *Engine) table(p params) *table { return e.find(p.string("TableName"), "") }
+
+// namedTable is like table, for a request about tables, whose error names the missing table.
+func (e *Engine) namedTable(p params) *table {
 	name := p.string("TableName")
-	if err := checkName(name); err != nil {
-		return nil, err
-	}
-	e.mu.RLock()
+	return e.find(name, ": Table: "+name+" not found")
+}
+
+// find returns the table, after sweeping it if that is due.
+func (e *Engine) find(name, missing string) *table {
+	checkName(name)
 	t := e.tables[name]
-	e.mu.RUnlock()
 	if t == nil {
-		return nil, tableNotFound()
+		panic(notFound(missing))
 	}
 	t.sweep(e.now())
-	return t, nil
+	return t
 }
 
-func checkName(name string) error {
-	valid := len(name) >= 3 && len(name) <= 255
-	for i := range len(name) {
-		valid = valid && (isWord(name[i]) || name[i] == '-' || name[i] == '.')
+var validName = regexp.MustCompile(`^[a-zA-Z0-9_.-]{3,255}$`)
+
+func checkName(name string) {
+	if !validName.MatchString(name) {
+		panic(validation("Invalid table/index name.  Table/index names must be between 3 and 255 characters long, and may contain only the characters a-z, A-Z, 0-9, '_', '-', and '.'"))
 	}
-	if !valid {
-		return validation("Invalid table/index name.  Table/index names must be between 3 and 255 characters long, and may contain only the characters a-z, A-Z, 0-9, '_', '-', and '.'")
-	}
-	return nil
 }

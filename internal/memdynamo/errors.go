@@ -2,48 +2,76 @@ package memdynamo
 
 import (
 	"fmt"
-	"net/http"
+	"strings"
 )
 
-// An apiError is an answer other than 200.
+// An apiError is an error response: it says what is wrong with a request. Code at any depth panics
+// with it, and attempt recovers it. An operation checks everything before it changes anything.
 type apiError struct {
-	status  int
-	typ     string // what stands in "__type"
+	typ     string // the member "__type"
 	message string
-	extra   map[string]any // further members of the answer
+	extra   map[string]any // further members of the response
+
+	// cancels says that in a transaction, the error is a reason for its cancellation. Other errors
+	// found before anything is read refuse the transaction as they refuse a single request.
+	cancels bool
 }
 
 func (e *apiError) Error() string { return e.typ + ": " + e.message }
 
-// name is the exception's name without its namespace.
+// name returns the exception's name without its namespace.
 func (e *apiError) name() string {
-	for i := len(e.typ) - 1; i >= 0; i-- {
-		if e.typ[i] == '#' {
-			return e.typ[i+1:]
+	_, name, _ := strings.Cut(e.typ, "#")
+	return name
+}
+
+// attempt returns the apiError with which f panics, or nil. Each request runs in it, and also each
+// part of a transaction, whose response reports all parts.
+func attempt(f func()) (err *apiError) {
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case *apiError:
+			err = r
+		default:
+			panic(r)
 		}
-	}
-	return e.typ
+	}()
+	f()
+	return nil
 }
 
 func validation(format string, args ...any) *apiError {
-	return &apiError{status: http.StatusBadRequest, typ: "com.amazon.coral.validate#ValidationException", message: fmt.Sprintf(format, args...)}
+	return &apiError{typ: "com.amazon.coral.validate#ValidationException", message: fmt.Sprintf(format, args...)}
+}
+
+// invalid returns a validation error about an expression. what is the parameter that holds it.
+func invalid(what, format string, args ...any) *apiError {
+	return validation("Invalid %s: %s", what, fmt.Sprintf(format, args...))
 }
 
 func exception(name, format string, args ...any) *apiError {
-	return &apiError{status: http.StatusBadRequest, typ: "com.amazonaws.dynamodb.v20120810#" + name, message: fmt.Sprintf(format, args...)}
+	return &apiError{typ: "com.amazonaws.dynamodb.v20120810#" + name, message: fmt.Sprintf(format, args...)}
 }
 
-// serialization is the error for a body that is not of the operation's form.
+// serialization returns the error for a body that does not have the operation's form.
 func serialization(format string, args ...any) *apiError {
-	return &apiError{status: http.StatusBadRequest, typ: "com.amazon.coral.service#SerializationException", message: fmt.Sprintf(format, args...)}
+	return &apiError{typ: "com.amazon.coral.service#SerializationException", message: fmt.Sprintf(format, args...)}
 }
 
-func tableNotFound() *apiError {
-	return exception("ResourceNotFoundException", "Cannot do operations on a non-existent table")
+// mismatch returns a validation error about an attribute that does not fit the table's schema.
+func mismatch(format string, args ...any) *apiError {
+	err := validation(format, args...)
+	err.cancels = true
+	return err
 }
 
-// conditionFailed carries the item that refused the write, where the request
-// asked for it and there is one.
+func notFound(detail string) *apiError {
+	return exception("ResourceNotFoundException", "Requested resource not found%s", detail)
+}
+
+// conditionFailed returns the error of a failed condition, with the item if there is one and the
+// request asked for it.
 func conditionFailed(old *item, returnItem bool) *apiError {
 	err := exception("ConditionalCheckFailedException", "The conditional request failed")
 	if returnItem && old != nil {

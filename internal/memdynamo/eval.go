@@ -3,12 +3,11 @@ package memdynamo
 import (
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode/utf16"
 )
 
-// lookup is the value at a path in an item.
+// lookup returns the value at a path in an item.
 func lookup(attrs map[string]value, p path) (value, bool) {
 	v, ok := attrs[p[0].name]
 	for _, e := range p[1:] {
@@ -26,8 +25,8 @@ func lookup(attrs map[string]value, p path) (value, bool) {
 	return v, ok
 }
 
-// holds evaluates a checked condition on an item; no condition always holds,
-// and an item that does not exist has no attributes.
+// holds evaluates a checked condition on an item. A nil condition always holds. An item that does
+// not exist has no attributes.
 func (n *node) holds(attrs map[string]value) bool {
 	if n == nil {
 		return true
@@ -105,7 +104,7 @@ func (n *node) call(attrs map[string]value) bool {
 	return x.contains(y)
 }
 
-// eval is the value of a condition's operand, if it has one.
+// eval returns the value of a condition's operand, if it has one.
 func (n *node) eval(attrs map[string]value) (value, bool) {
 	switch n.op {
 	case opValue:
@@ -127,30 +126,18 @@ func (n *node) eval(attrs map[string]value) (value, bool) {
 	default:
 		size = len(v.list)
 	}
-	d, err := parseDecimal(strconv.Itoa(size))
-	return value{kind: kindN, num: d}, err == nil
+	return value{kind: kindN, num: decimalOf(int64(size))}, true
 }
 
-// project is what an item has at the given paths. Elements of one list come
+// project returns the parts of an item at the given paths. Elements of one list are returned
 // without gaps, in the list's order.
 func project(attrs map[string]value, paths []path) map[string]value {
-	out := map[string]value{}
-	byAttr := map[string][]path{}
-	for _, p := range paths {
-		byAttr[p[0].name] = append(byAttr[p[0].name], p[1:])
-	}
-	for name, rests := range byAttr {
-		if v, ok := attrs[name]; ok {
-			if v, ok := projectValue(v, rests); ok {
-				out[name] = v
-			}
-		}
-	}
-	return out
+	v, _ := projectValue(value{kind: kindM, attrs: attrs}, paths)
+	return v.attrs
 }
 
 func projectValue(v value, paths []path) (value, bool) {
-	if len(paths[0]) == 0 { // paths do not overlap: it is the only one
+	if len(paths) > 0 && len(paths[0]) == 0 { // paths do not overlap: it is the only one
 		return v, true
 	}
 	byElement := map[element][]path{}

@@ -51,25 +51,18 @@ func fuzzItem(t testing.TB) map[string]value {
 	if err := json.Unmarshal([]byte(theItem), &x); err != nil {
 		t.Fatal(err)
 	}
-	attrs, err := decodeItem(x, "Item")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return attrs
+	return params{"Item": x}.item("Item")
 }
 
-func fuzzScope(t testing.TB) *scope {
-	s := &scope{names: map[string]string{"#n": "n", "#d": "data"}, values: map[string]value{}, usedNames: map[string]bool{}, usedVals: map[string]bool{}}
+// fuzzScope is the scope of a request whose only expression is source, as the given parameter.
+func fuzzScope(t testing.TB, what, source string) *scope {
+	s := &scope{expressions: map[string]string{what: source}, names: map[string]string{"#n": "n", "#d": "data"}, values: map[string]value{}, used: map[string]bool{}}
 	for name, text := range expressionValues {
 		var x any
 		if err := json.Unmarshal([]byte(text), &x); err != nil {
 			t.Fatal(err)
 		}
-		v, err := decodeValue(x, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.values[name] = v
+		s.values[name] = decodeValue(x, 1)
 	}
 	return s
 }
@@ -85,16 +78,26 @@ func FuzzExpression(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, source string) {
 		attrs := fuzzItem(t)
-		before := string(appendJSON(nil, sortedCopy(attrs)))
-		refused := func(err error) {
-			if e, ok := err.(*apiError); !ok || e.name() != "ValidationException" {
+		text := func() string {
+			b, err := json.Marshal(attrs)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return string(b)
+		}
+		before := text()
+		try := func(f func()) (err *apiError) {
+			if err = attempt(f); err != nil && err.name() != "ValidationException" {
 				t.Errorf("%q: error %v is no ValidationException", source, err)
 			}
+			return err
 		}
 
-		if tree, err := parse("E", source, (*parser).condition); err == nil {
+		var tree *node
+		if try(func() { tree = parse("E", source, (*parser).condition) }) == nil {
 			text := tree.render()
-			again, err := parse("E", text, (*parser).condition)
+			var again *node
+			err := try(func() { again = parse("E", text, (*parser).condition) })
 			switch {
 			case len(text) > maxExpressionSize:
 			case err != nil:
@@ -103,40 +106,19 @@ func FuzzExpression(f *testing.F) {
 				t.Errorf("%q is written out as %q, and that as %q", source, text, again.render())
 			}
 		}
-		if tree, err := fuzzScope(t).condition("E", source, true); err != nil {
-			refused(err)
-		} else if a, b := tree.holds(attrs), tree.holds(attrs); a != b {
-			t.Errorf("%q is both true and false", source)
-		} else {
+		try(func() {
+			tree := fuzzScope(t, "E", source).condition("E")
+			if a, b := tree.holds(attrs), tree.holds(attrs); a != b {
+				t.Errorf("%q is both true and false", source)
+			}
 			tree.holds(nil)
-		}
-		if paths, err := fuzzScope(t).projection(source, true); err != nil {
-			refused(err)
-		} else {
-			project(attrs, paths)
-		}
-		if actions, err := fuzzScope(t).update(source, true); err != nil {
-			refused(err)
-		} else if _, err := applyUpdate(attrs, actions); err != nil {
-			refused(err)
-		}
-		if after := string(appendJSON(nil, sortedCopy(attrs))); after != before {
+		})
+		try(func() { project(attrs, fuzzScope(t, "ProjectionExpression", source).projection()) })
+		try(func() { applyUpdate(attrs, fuzzScope(t, "UpdateExpression", source).update()) })
+		if after := text(); after != before {
 			t.Errorf("%q changed the item that it was evaluated on\nbefore %s\nafter  %s", source, before, after)
 		}
 	})
-}
-
-// sortedCopy is an item whose JSON has its members in order.
-func sortedCopy(attrs map[string]value) map[string]any {
-	out := map[string]any{}
-	for name, v := range attrs {
-		if v.kind == kindM {
-			out[name] = sortedCopy(v.attrs)
-		} else {
-			out[name] = v
-		}
-	}
-	return out
 }
 
 // FuzzRequest: any body to any operation gets a well-formed answer, and leaves

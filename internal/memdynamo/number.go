@@ -1,23 +1,23 @@
 package memdynamo
 
 import (
+	"bytes"
 	"math/big"
+	"regexp"
 	"strconv"
 	"strings"
 )
 
-// The range and precision of DynamoDB's numbers. A number's magnitude is
-// written 0.DIGITS × 10^exp here, so the exponents are one above those of the
-// documented 1E-130 and 9.99…E+125.
+// The range and precision of DynamoDB's numbers. A number's magnitude is written 0.DIGITS × 10^exp
+// here, so the exponents are one above those of the documented 1E-130 and 9.99…E+125.
 const (
 	maxDigits = 38
 	maxExp    = 126
 	minExp    = -129
 )
 
-// A decimal is an exact number: 0.digits × 10^exp, negative if neg. The digits
-// have no zeros at either end, so that equal numbers are equal decimals; zero
-// is the zero decimal.
+// A decimal is an exact number: 0.digits × 10^exp, negative if neg. The digits have no zeros at
+// either end, so that equal numbers are equal decimals; zero is the zero decimal.
 type decimal struct {
 	neg    bool
 	digits string
@@ -26,37 +26,36 @@ type decimal struct {
 
 var errNotNumber = validation("A value provided cannot be converted into a number")
 
-// parseDecimal reads a number as DynamoDB accepts it: an optional sign,
-// digits with an optional point, and an optional exponent.
+var number = regexp.MustCompile(`^([+-]?)(\d*)\.?(\d*)(?:[eE]([+-]?\d+))?$`)
+
+// parseDecimal reads a number as DynamoDB accepts it: an optional sign, digits with an optional
+// point, and an optional exponent.
 func parseDecimal(s string) (decimal, error) {
-	rest := s
-	var d decimal
-	if rest != "" && (rest[0] == '-' || rest[0] == '+') {
-		d.neg = rest[0] == '-'
-		rest = rest[1:]
-	}
-	mantissa, exponent, hasExp := rest, "", false
-	if i := strings.IndexAny(rest, "eE"); i >= 0 {
-		mantissa, exponent, hasExp = rest[:i], rest[i+1:], true
-	}
-	whole, frac, _ := strings.Cut(mantissa, ".")
-	digits := whole
-	if frac != "" {
-		digits += frac
-	}
-	if digits == "" || strings.Trim(digits, "0123456789") != "" {
+	m := number.FindStringSubmatch(s)
+	if m == nil || m[2]+m[3] == "" {
 		return decimal{}, errNotNumber
 	}
 	exp := 0
-	if hasExp {
-		e, err := strconv.ParseInt(exponent, 10, 32)
-		if err != nil || strings.Contains(exponent, "_") {
+	if m[4] != "" {
+		e, err := strconv.ParseInt(m[4], 10, 32)
+		if err != nil {
 			return decimal{}, errNotNumber
 		}
 		exp = int(e)
 	}
-	return newDecimal(d.neg, digits, exp+len(whole))
+	return newDecimal(m[1] == "-", m[2]+m[3], exp+len(m[2]))
 }
+
+// must returns d, or panics with the error, which is an apiError.
+func must(d decimal, err error) decimal {
+	if err != nil {
+		panic(err)
+	}
+	return d
+}
+
+// decimalOf returns an integer as a decimal.
+func decimalOf(n int64) decimal { return must(parseDecimal(strconv.FormatInt(n, 10))) }
 
 // newDecimal normalizes 0.digits × 10^exp and checks that it can be stored.
 func newDecimal(neg bool, digits string, exp int) (decimal, error) {
@@ -76,54 +75,28 @@ func newDecimal(neg bool, digits string, exp int) (decimal, error) {
 	return decimal{neg, trimmed, exp}, nil
 }
 
-// String is the number in full, without an exponent, as DynamoDB answers it.
+// String returns the number without an exponent, as DynamoDB does.
 func (d decimal) String() string {
 	if d.digits == "" {
 		return "0"
 	}
-	var b strings.Builder
+	sign := ""
 	if d.neg {
-		b.WriteByte('-')
+		sign = "-"
 	}
 	switch n := len(d.digits); {
 	case d.exp <= 0:
-		b.WriteString("0.")
-		b.WriteString(strings.Repeat("0", -d.exp))
-		b.WriteString(d.digits)
+		return sign + "0." + strings.Repeat("0", -d.exp) + d.digits
 	case d.exp >= n:
-		b.WriteString(d.digits)
-		b.WriteString(strings.Repeat("0", d.exp-n))
-	default:
-		b.WriteString(d.digits[:d.exp])
-		b.WriteByte('.')
-		b.WriteString(d.digits[d.exp:])
+		return sign + d.digits + strings.Repeat("0", d.exp-n)
 	}
-	return b.String()
+	return sign + d.digits[:d.exp] + "." + d.digits[d.exp:]
 }
 
-// compare is negative, zero or positive as d is below, equal to or above o.
+// compare returns -1, 0 or 1 if d is less than, equal to or greater than o.
 func (d decimal) compare(o decimal) int {
-	if ds, os := d.sign(), o.sign(); ds != os || ds == 0 {
-		return ds - os
-	}
-	c := d.exp - o.exp
-	if c == 0 {
-		c = strings.Compare(d.digits, o.digits)
-	}
-	if d.neg {
-		return -c
-	}
-	return c
-}
-
-func (d decimal) sign() int {
-	switch {
-	case d.digits == "":
-		return 0
-	case d.neg:
-		return -1
-	}
-	return 1
+	var a, b [maxDigits + 3]byte
+	return bytes.Compare(d.appendSortable(a[:0]), o.appendSortable(b[:0]))
 }
 
 func (d decimal) negated() decimal {
@@ -131,8 +104,8 @@ func (d decimal) negated() decimal {
 	return d
 }
 
-// plus is the exact sum, or an error where that has too many digits or is out
-// of range: DynamoDB does not round.
+// plus returns the exact sum, or an error if that has too many digits or is out of range: DynamoDB
+// does not round.
 func (d decimal) plus(o decimal) (decimal, error) {
 	if d.digits == "" {
 		return o, nil
@@ -147,7 +120,7 @@ func (d decimal) plus(o decimal) (decimal, error) {
 	return newDecimal(sum.Sign() < 0, digits, scale+len(digits))
 }
 
-// scaled is d / 10^scale, for a scale at which that is an integer.
+// scaled returns d / 10^scale, which must be an integer.
 func (d decimal) scaled(scale int) *big.Int {
 	zeros := d.exp - len(d.digits) - scale
 	n, _ := new(big.Int).SetString(d.digits+strings.Repeat("0", zeros), 10)
@@ -157,8 +130,8 @@ func (d decimal) scaled(scale int) *big.Int {
 	return n
 }
 
-// size is what the number counts in an item: a byte for each pair of digits,
-// pairs being aligned at the decimal point, one more, and one for a sign.
+// size returns the number's size in an item: a byte for each pair of digits, where pairs are
+// aligned at the decimal point, one more byte, and one for a sign.
 func (d decimal) size() int {
 	if d.digits == "" {
 		return 1
@@ -170,19 +143,20 @@ func (d decimal) size() int {
 	return n
 }
 
-// appendSortable appends bytes that compare as the numbers do.
+// appendSortable appends bytes that sort as the numbers do: the sign, the exponent and the digits,
+// all inverted for a negative number. No number's bytes are a prefix of another's.
 func (d decimal) appendSortable(b []byte) []byte {
-	switch d.sign() {
-	case 0:
-		return append(b, 1)
-	case 1:
-		b = append(b, 2, byte(d.exp-minExp))
-		b = append(b, d.digits...)
-		return append(b, 0)
+	if d.digits == "" {
+		return append(b, 0x80)
 	}
-	b = append(b, 0, ^byte(d.exp-minExp))
-	for i := range len(d.digits) {
-		b = append(b, ^d.digits[i])
+	from := len(b)
+	b = append(b, 0xc0, byte(d.exp-minExp))
+	b = append(b, d.digits...)
+	b = append(b, 0)
+	if d.neg {
+		for i := from; i < len(b); i++ {
+			b[i] = ^b[i]
+		}
 	}
-	return append(b, 0xff)
+	return b
 }

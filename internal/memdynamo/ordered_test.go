@@ -2,6 +2,7 @@ package memdynamo
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -9,7 +10,8 @@ import (
 
 func TestOrderedMapAgainstMap(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
-	m, model := newOrderedMap(), map[string]*item{}
+	var m orderedMap
+	model := map[string]*item{}
 	for range 20000 {
 		key := fmt.Sprint(r.IntN(500))
 		switch r.IntN(3) {
@@ -25,29 +27,18 @@ func TestOrderedMapAgainstMap(t *testing.T) {
 			t.Fatalf("get(%q) = %v, want %v", probe, m.get(probe), model[probe])
 		}
 	}
-	keys := sortedKeys(model)
-	if m.len != len(keys) {
-		t.Errorf("len %d, want %d", m.len, len(keys))
+	var keys []string
+	for _, e := range m {
+		keys = append(keys, e.key)
 	}
-	var forward, backward []string
-	for e := m.seek(""); e != nil; e = e.next[0] {
-		forward = append(forward, e.key)
-	}
-	for e := m.seekLast("\xff"); e != nil; e = e.prev {
-		backward = append(backward, e.key)
-	}
-	slices.Reverse(backward)
-	if !slices.Equal(forward, keys) || !slices.Equal(backward, keys) {
-		t.Errorf("forward %v\nbackward %v\nwant %v", forward, backward, keys)
+	if want := slices.Sorted(maps.Keys(model)); !slices.Equal(keys, want) {
+		t.Errorf("the keys are %v\nwant %v", keys, want)
 	}
 	for range 1000 {
 		probe := fmt.Sprint(r.IntN(1000))
-		at, _ := slices.BinarySearch(keys, probe)
-		if e := m.seek(probe); (e == nil) != (at == len(keys)) || e != nil && e.key != keys[at] {
-			t.Fatalf("seek(%q) = %v", probe, e)
-		}
-		if e := m.seekLast(probe); (e == nil) != (at == 0) || e != nil && e.key != keys[at-1] {
-			t.Fatalf("seekLast(%q) = %v", probe, e)
+		at, found := m.search(probe)
+		if wantAt, want := slices.BinarySearch(keys, probe); at != wantAt || found != want {
+			t.Fatalf("search(%q) = %d, %v, want %d, %v", probe, at, found, wantAt, want)
 		}
 	}
 }

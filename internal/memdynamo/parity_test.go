@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -101,6 +102,57 @@ func normalize(x any, unordered bool) any {
 func sortJSON(list []any) {
 	text := func(x any) string { b, _ := json.Marshal(x); return string(b) }
 	slices.SortFunc(list, func(a, b any) int { return cmp.Compare(text(a), text(b)) })
+}
+
+// serviceTexts are messages that are other in Local than in the service: patterns of the service's,
+// which memdynamo has, by Local's.
+var serviceTexts = map[string]string{
+	"Cannot do operations on a non-existent table":                                                            `Requested resource not found(: Table: \$nope not found|: Table: \$binary not found)?`,
+	"The number of conditions on the keys is invalid":                                                         schemaMismatch,
+	"One of the required keys was not given a value":                                                          schemaMismatch + `|One or more parameter values were invalid: Missing the key \w+ in the item`,
+	"One or more parameter values were invalid: Type mismatch for key":                                        schemaMismatch + `|One or more parameter values were invalid: Type mismatch for key \w+ expected: [SNB] actual: [A-Z]+`,
+	"Hash primary key values must be under 2048 bytes, and range primary key values must be under 1024 bytes": keyTooLong,
+	"One or more parameter values were invalid: Size limit exceeded":                                          keyTooLong,
+	"One or more parameter values were invalid: Type mismatch for Index Key":                                  `One or more parameter values were invalid: Type mismatch for Index Key \w+ Expected: [SNB] Actual: [A-Z]+ IndexName: \w+`,
+	"Query condition missed key schema element":                                                               `Query condition missed key schema element: \w+`,
+	"GlobalSecondaryIndex count exceeds the per-table limit":                                                  `One or more parameter values were invalid: GlobalSecondaryIndex count exceeds the per-table limit of 20`,
+	"The provided starting key is invalid":                                                                    startMismatch,
+	"Exclusive Start Key must have same size as table's key schema":                                           startMismatch,
+}
+
+const (
+	schemaMismatch = `The provided key element does not match the schema`
+	startMismatch  = `The provided starting key is invalid(: ` + schemaMismatch + `)?`
+	keyTooLong     = `One or more parameter values were invalid: (Size of hashkey has exceeded the maximum size limit of2048 bytes|Aggregated size of all range keys has exceeded the size limit of 1024 bytes)`
+)
+
+// agree reports whether memdynamo's answer, or a part of it, is Local's, but for texts.
+func agree(got, local any) bool {
+	switch local := local.(type) {
+	case answer:
+		got := got.(answer)
+		return got.Status == local.Status && got.Type == local.Type && agree(got.Message, local.Message) && agree(got.Body, local.Body)
+	case map[string]any:
+		got, ok := got.(map[string]any)
+		if !ok || len(got) != len(local) {
+			return false
+		}
+		for name, x := range local {
+			if g, ok := got[name]; !ok || !agree(g, x) {
+				return false
+			}
+		}
+		return true
+	case []any:
+		got, ok := got.([]any)
+		return ok && slices.EqualFunc(got, local, func(a, b any) bool { return agree(a, b) })
+	case string:
+		if pattern, ok := serviceTexts[local]; ok {
+			text, ok := got.(string)
+			return ok && regexp.MustCompile("^(?:"+pattern+")$").MatchString(text)
+		}
+	}
+	return reflect.DeepEqual(got, local)
 }
 
 // A parityRun sends the cases to one backend.
@@ -202,11 +254,16 @@ func TestParity(t *testing.T) {
 		})
 		if *update {
 			record = fresh
-			b, err := json.MarshalIndent(record, "", " ")
-			if err != nil {
-				t.Fatal(err)
+			var lines []string // one a case
+			for _, name := range slices.Sorted(maps.Keys(record)) {
+				line, err := json.Marshal(map[string]answer{name: record[name]})
+				if err != nil {
+					t.Fatal(err)
+				}
+				lines = append(lines, string(line[1:len(line)-1]))
 			}
-			if err := os.WriteFile(recordFile, append(b, '\n'), 0o644); err != nil {
+			b := []byte("{\n" + strings.Join(lines, ",\n") + "\n}\n")
+			if err := os.WriteFile(recordFile, b, 0o644); err != nil {
 				t.Fatal(err)
 			}
 			// As it will be read: numbers are float64 either way.
@@ -228,12 +285,12 @@ func TestParity(t *testing.T) {
 		}
 		delete(unused, c.name)
 		if c.differs == "" {
-			if !reflect.DeepEqual(got, local) {
+			if !agree(got, local) {
 				t.Errorf("%s\n%s %s\nmemdynamo %v\nLocal     %v", c.name, c.op, brief(c.body), got, local)
 			}
 			return
 		}
-		if c.want != "" && reflect.DeepEqual(got, local) {
+		if c.want != "" && agree(got, local) {
 			t.Errorf("%s: the case says that Local differs (%s), but both answer %v", c.name, c.differs, got)
 		}
 		switch {

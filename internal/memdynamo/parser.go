@@ -5,8 +5,7 @@ import (
 	"strconv"
 )
 
-// A parser reads one expression. Its methods panic with a *apiError, which
-// parse catches: a syntax error ends everything.
+// A parser reads one expression.
 type parser struct {
 	what   string // the request parameter that the expression is in
 	source string
@@ -17,33 +16,24 @@ type parser struct {
 const maxExpressionSize = 4096
 
 // parse runs one of the parser's methods over a whole expression.
-func parse[T any](what, source string, grammar func(*parser) T) (tree T, err error) {
+func parse[T any](what, source string, grammar func(*parser) T) T {
 	if source == "" {
-		return tree, validation("Invalid %s: The expression can not be empty;", what)
+		panic(invalid(what, "The expression can not be empty;"))
 	}
 	if len(source) > maxExpressionSize {
-		return tree, validation("Invalid %s: Expression size has exceeded the maximum allowed size; expression size: %d", what, len(source))
+		panic(invalid(what, "Expression size has exceeded the maximum allowed size; expression size: %d", len(source)))
 	}
-	defer func() {
-		switch r := recover().(type) {
-		case nil:
-		case *apiError:
-			err = r
-		default:
-			panic(r)
-		}
-	}()
 	p := &parser{what: what, source: source, tokens: lex(source)}
-	tree = grammar(p)
+	tree := grammar(p)
 	if p.peek().kind != tokenEOF {
 		p.syntaxError()
 	}
-	return tree, nil
+	return tree
 }
 
 func (p *parser) peek() token { return p.tokens[p.pos] }
 
-// accept takes the next token if it is the symbol or keyword given.
+// accept consumes the next token if it is the given symbol or keyword.
 func (p *parser) accept(word string) bool {
 	t := p.peek()
 	if (t.kind == tokenSymbol || t.kind == tokenKeyword) && t.word == word {
@@ -59,13 +49,7 @@ func (p *parser) expect(word string) {
 	}
 }
 
-func (p *parser) fail(format string, args ...any) {
-	err := validation(format, args...)
-	err.message = "Invalid " + p.what + ": " + err.message
-	panic(err)
-}
-
-// syntaxError refuses the next token, and quotes it with its neighbours.
+// syntaxError refuses the next token, and quotes it with its neighbors.
 func (p *parser) syntaxError() {
 	bad := p.peek()
 	from, to := bad.start, bad.end
@@ -80,30 +64,25 @@ func (p *parser) syntaxError() {
 	} else if next := p.tokens[p.pos+1]; next.kind != tokenEOF {
 		to = next.end
 	}
-	p.fail("Syntax error; token: \"%s\", near: \"%s\"", text, p.source[from:to])
+	panic(invalid(p.what, "Syntax error; token: \"%s\", near: \"%s\"", text, p.source[from:to]))
 }
 
 // condition = disjunction
 func (p *parser) condition() *node { return p.mustBeCondition(p.disjunction()) }
 
 // disjunction = conjunction { OR conjunction }
-func (p *parser) disjunction() *node {
-	n := p.conjunction()
-	for p.peek().word == "OR" && p.peek().kind == tokenKeyword {
-		p.mustBeCondition(n)
-		p.pos++
-		n = &node{op: opOr, args: []*node{n, p.mustBeCondition(p.conjunction())}}
-	}
-	return n
-}
+func (p *parser) disjunction() *node { return p.joined(opOr, p.conjunction) }
 
 // conjunction = negation { AND negation }
-func (p *parser) conjunction() *node {
-	n := p.negation()
-	for p.peek().word == "AND" && p.peek().kind == tokenKeyword {
+func (p *parser) conjunction() *node { return p.joined(opAnd, p.negation) }
+
+// joined = part { op part }
+func (p *parser) joined(o op, part func() *node) *node {
+	n := part()
+	for t := p.peek(); t.kind == tokenKeyword && t.word == string(o); t = p.peek() {
 		p.mustBeCondition(n)
 		p.pos++
-		n = &node{op: opAnd, args: []*node{n, p.mustBeCondition(p.negation())}}
+		n = &node{op: o, args: []*node{n, p.mustBeCondition(part())}}
 	}
 	return n
 }
@@ -116,7 +95,7 @@ func (p *parser) negation() *node {
 	return p.comparison()
 }
 
-// mustBeCondition refuses the token after an operand that stands alone.
+// mustBeCondition refuses an operand where a condition is required, by the token after it.
 func (p *parser) mustBeCondition(n *node) *node {
 	if !n.isCondition() && n.op != opCall {
 		p.syntaxError()
@@ -142,12 +121,7 @@ func (p *parser) comparison() *node {
 		return &node{op: opBetween, args: []*node{left, low, p.operand()}}
 	case p.accept("IN"):
 		p.expect("(")
-		n := &node{op: opIn, args: []*node{left, p.operand()}}
-		for p.accept(",") {
-			n.args = append(n.args, p.operand())
-		}
-		p.expect(")")
-		return n
+		return &node{op: opIn, args: append([]*node{left}, p.operands()...)}
 	}
 	return left
 }
@@ -155,7 +129,7 @@ func (p *parser) comparison() *node {
 // operand = path | :value | call | "(" operand ")"
 func (p *parser) operand() *node { return p.primary(p.operand) }
 
-// primary is an operand, except that what stands in parentheses is inner's.
+// primary parses an operand, and uses inner for what is in parentheses.
 func (p *parser) primary(inner func() *node) *node {
 	switch t := p.peek(); {
 	case p.accept("("):
@@ -168,14 +142,19 @@ func (p *parser) primary(inner func() *node) *node {
 		return &node{op: opValue, name: t.word}
 	case t.kind == tokenName && p.tokens[p.pos+1].word == "(":
 		p.pos += 2
-		n := &node{op: opCall, name: t.word, args: []*node{p.operand()}}
-		for p.accept(",") {
-			n.args = append(n.args, p.operand())
-		}
-		p.expect(")")
-		return n
+		return &node{op: opCall, name: t.word, args: p.operands()}
 	}
 	return &node{op: opPath, path: p.path()}
+}
+
+// operands = operand { "," operand } ")"
+func (p *parser) operands() []*node {
+	list := []*node{p.operand()}
+	for p.accept(",") {
+		list = append(list, p.operand())
+	}
+	p.expect(")")
+	return list
 }
 
 // path = name { "." name | "[" index "]" }
@@ -196,7 +175,7 @@ func (p *parser) path() path {
 			p.pos++
 			index, err := strconv.ParseInt(t.word, 10, 32)
 			if err != nil {
-				p.fail("List index is not within the allowable range; index: [%s]", t.word)
+				panic(invalid(p.what, "List index is not within the allowable range; index: [%s]", t.word))
 			}
 			p.expect("]")
 			out = append(out, element{index: int(index), isIndex: true})
@@ -246,7 +225,7 @@ func (p *parser) update() []action {
 			}
 		}
 		if seen[t.word] {
-			p.fail("The \"%s\" section can only be used once in an update expression;", t.word)
+			panic(invalid(p.what, "The \"%s\" section can only be used once in an update expression;", t.word))
 		}
 		seen[t.word] = true
 	}

@@ -1,351 +1,239 @@
 package memdynamo
 
-import "cmp"
+import (
+	"cmp"
+	"maps"
+	"slices"
+)
 
 // Query and Scan.
 
-// maxPage is how many bytes of items a page goes through at most.
+// maxPage is the maximum size in bytes of the items that a page reads.
 const maxPage = 1 << 20
 
-// A reading is a Query or a Scan: it goes through the entries of a table or
-// index from one position to another.
+// A reading is a Query or a Scan: it reads the entries of a table or index from one position to
+// another.
 type reading struct {
 	table      *table
 	index      *index // nil: the table's own items
-	items      *orderedMap
+	items      orderedMap
 	key        keySchema // of the table or index
 	consistent bool
 	level      string
 	sel        string
 	limit      int
+	scope      *scope
 	filter     *node
 	paths      []path // nil: everything
 	start      map[string]value
 
-	accept     func(position string) (ok, stop bool) // whether an entry is to be read
+	within     func(position string) bool // whether to read an entry; the entries to read are contiguous
 	backward   bool
-	wrongStart error // for a start that is not accepted
+	wrongStart *apiError // the error if start is not within
 }
 
-// takeReading takes what Query and Scan have in common, except the
-// expressions.
-func (e *Engine) takeReading(p *params) (*reading, error) {
-	t, err := e.table(p)
-	if err != nil {
-		return nil, err
-	}
-	r := &reading{table: t, key: t.key, consistent: p.bool("ConsistentRead"), level: p.capacityLevel()}
+// takeReading takes the parameters that Query and Scan share. expressions are those that may use
+// values.
+func (e *Engine) takeReading(p params, expressions ...string) *reading {
+	t := e.table(p)
+	r := &reading{table: t, key: t.key, items: t.items, consistent: p.bool("ConsistentRead"), level: p.capacityLevel()}
 	r.limit = p.int("Limit", 1<<30)
-	wrongSelect := func(string) error {
-		return validation("Select must be ALL_ATTRIBUTES, ALL_PROJECTED_ATTRIBUTES, COUNT, or SPECIFIC_ATTRIBUTES")
+	r.sel = p.string("Select")
+	if !slices.Contains([]string{"", "ALL_ATTRIBUTES", "ALL_PROJECTED_ATTRIBUTES", "COUNT", "SPECIFIC_ATTRIBUTES"}, r.sel) {
+		panic(validation("Select must be ALL_ATTRIBUTES, ALL_PROJECTED_ATTRIBUTES, COUNT, or SPECIFIC_ATTRIBUTES"))
 	}
-	r.sel = p.enum("Select", wrongSelect, "", "ALL_ATTRIBUTES", "ALL_PROJECTED_ATTRIBUTES", "COUNT", "SPECIFIC_ATTRIBUTES")
-	indexName, hasIndex := p.optString("IndexName")
-	if x, ok := p.take("ExclusiveStartKey"); ok {
-		if r.start, err = decodeItem(x, "ExclusiveStartKey"); err != nil {
-			return nil, err
-		}
-	}
-	if p.err != nil {
-		return nil, p.err
-	}
+	r.start = p.item("ExclusiveStartKey")
 	if r.limit < 1 {
-		return nil, validation("Limit must be greater than or equal to 1")
+		panic(validation("Limit must be greater than or equal to 1"))
 	}
-	if hasIndex {
-		t.mu.RLock()
-		r.index = t.indexes[indexName]
-		t.mu.RUnlock()
+	if name, ok := take[string](p, "IndexName"); ok {
+		r.index = t.indexes[name]
 		if r.index == nil {
-			return nil, validation("The table does not have the specified index: %s", indexName)
+			panic(validation("The table does not have the specified index: %s", name))
 		}
 		r.key, r.items = r.index.key, r.index.items
-	} else {
-		r.items = t.items
 	}
-	return r, nil
+	r.scope = p.scope(append(expressions, "ProjectionExpression")...)
+	return r
 }
 
-// check checks what depends on the index and the expressions.
-func (r *reading) check(verb string, hasProjection bool) error {
+// check checks the parameters that depend on the index and the expressions.
+func (r *reading) check(verb string) {
+	r.table.checkScalar(r.scope.nested)
 	switch {
-	case r.sel == "COUNT" && hasProjection:
-		return validation("Cannot specify the ProjectionExpression when choosing to get only the Count")
-	case r.sel == "SPECIFIC_ATTRIBUTES" && !hasProjection:
-		return validation("Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES")
-	case r.sel == "ALL_ATTRIBUTES" && hasProjection, r.sel == "ALL_PROJECTED_ATTRIBUTES" && hasProjection:
-		return validation("Cannot specify the ProjectionExpression when choosing to get %s", r.sel)
+	case r.sel == "COUNT" && r.paths != nil:
+		panic(validation("Cannot specify the ProjectionExpression when choosing to get only the Count"))
+	case r.sel == "SPECIFIC_ATTRIBUTES" && r.paths == nil:
+		panic(validation("Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES"))
+	case r.sel != "" && r.sel != "SPECIFIC_ATTRIBUTES" && r.paths != nil:
+		panic(validation("Cannot specify the ProjectionExpression when choosing to get %s", r.sel))
 	case r.sel == "ALL_PROJECTED_ATTRIBUTES" && r.index == nil:
-		return validation("ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName")
-	}
-	if r.index == nil {
-		return nil
-	}
-	if r.consistent {
-		return validation("Consistent read cannot be true when %s a GSI", verb)
-	}
-	if r.index.projected == nil {
-		return nil
-	}
-	if r.sel == "ALL_ATTRIBUTES" {
-		return validation("One or more parameter values were invalid: Select type ALL_ATTRIBUTES is not supported for global secondary index %s because its projection type is not ALL", r.index.name)
+		panic(validation("ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName"))
+	case r.index == nil:
+		return
+	case r.consistent:
+		panic(validation("Consistent read cannot be true when %s a GSI", verb))
+	case r.sel == "ALL_ATTRIBUTES" && r.index.projected != nil:
+		panic(validation("One or more parameter values were invalid: Select type ALL_ATTRIBUTES is not supported for global secondary index %s because its projection type is not ALL", r.index.name))
 	}
 	for _, p := range r.paths {
-		if !r.index.projected[p[0].name] {
-			return validation("One or more parameter values were invalid: Global secondary index %s does not project [%s]", r.index.name, p[0].name)
+		if !r.index.projects(p[0].name) {
+			panic(validation("One or more parameter values were invalid: Global secondary index %s does not project [%s]", r.index.name, p[0].name))
 		}
 	}
-	if r.filter == nil {
-		return nil
-	}
-	return r.filter.walk(func(n *node) error {
-		if n.op == opPath && !r.index.projected[n.path[0].name] {
-			return validation("One or more parameter values were invalid: Secondary index %s does not project one or more filter attributes: [%s]", r.index.name, n.path[0].name)
-		}
-		return nil
-	})
 }
 
-// startPosition checks the ExclusiveStartKey, and is its position.
-func (r *reading) startPosition() (string, error) {
-	want := r.table.key.keyOf(nil)
-	if r.index != nil {
-		for name := range r.index.key.keyOf(nil) {
-			want[name] = value{}
+// startPosition checks the ExclusiveStartKey, and returns its position.
+func (r *reading) startPosition() string {
+	const invalid = "The provided starting key is invalid"
+	check := func(s keySchema, key map[string]value) {
+		if err := attempt(func() { s.checkKey(key) }); err != nil {
+			panic(validation(invalid+": %s", err.message))
 		}
 	}
-	if len(want) != len(r.start) {
-		return "", validation("Exclusive Start Key must have same size as table's key schema")
+	if r.index == nil {
+		check(r.key, r.start)
+		return r.key.position(r.start)
 	}
-	for name := range want {
-		if _, ok := r.start[name]; !ok {
-			return "", validation("The provided starting key is invalid")
-		}
+	check(r.table.key, r.table.key.keyOf(r.start))
+	check(r.key, r.key.keyOf(r.start))
+	if len(r.keyOf(r.start)) != len(r.start) {
+		panic(validation(invalid))
 	}
-	if err := r.table.key.check(r.start); err != nil {
-		return "", validation("The provided starting key is invalid: %s", err.(*apiError).message)
-	}
-	position := r.table.key.position(r.start)
-	if r.index != nil {
-		if err := r.index.key.check(r.start); err != nil {
-			return "", validation("The provided starting key is invalid: %s", err.(*apiError).message)
-		}
-		position = r.index.position(r.start, position)
-	}
-	return position, nil
+	return r.index.position(r.start, r.table.key.position(r.start))
 }
 
-// run reads a page: from is the first position, or, backward, the one behind
-// it; with an ExclusiveStartKey, that is where it begins instead.
-func (r *reading) run(from string) (map[string]any, error) {
+// keyOf returns the key of an item from which a reading can be continued.
+func (r *reading) keyOf(attrs map[string]value) map[string]value {
+	key := r.table.key.keyOf(attrs)
+	maps.Copy(key, r.key.keyOf(attrs))
+	return key
+}
+
+// run reads a page. from is the first position or, when reading backward, the one after it. An
+// ExclusiveStartKey replaces it.
+func (r *reading) run(from string) map[string]any {
 	if r.start != nil {
-		position, err := r.startPosition()
-		if err != nil {
-			return nil, err
+		from = r.startPosition()
+		if !r.within(from) {
+			panic(r.wrongStart)
 		}
-		if ok, _ := r.accept(position); !ok {
-			return nil, r.wrongStart
-		}
-		from = position
 		if !r.backward {
 			from += "\x00" // the next position that is possible
 		}
 	}
-	r.table.mu.RLock()
-	defer r.table.mu.RUnlock()
-	var e *entry
+	at, _ := r.items.search(from)
+	step := 1
 	if r.backward {
-		e = r.items.seekLast(from)
-	} else {
-		e = r.items.seek(from)
+		at, step = at-1, -1
 	}
 	found := []map[string]value{}
-	count, scanned, size := 0, 0, 0
-	var last *item
-	for e != nil {
-		ok, stop := r.accept(e.key)
-		if stop {
+	scanned, size := 0, 0
+	out := map[string]any{}
+	for ; at >= 0 && at < len(r.items) && r.within(r.items[at].key); at += step {
+		it := r.items[at].item
+		if r.index != nil {
+			it = r.index.project(it)
+		}
+		scanned++
+		size += it.size
+		if r.filter.holds(it.attrs) {
+			attrs := it.attrs
+			if r.paths != nil {
+				attrs = project(attrs, r.paths)
+			}
+			found = append(found, attrs)
+		}
+		if scanned == r.limit || size >= maxPage {
+			out["LastEvaluatedKey"] = r.keyOf(it.attrs)
 			break
 		}
-		if ok {
-			it := e.item
-			if r.index != nil {
-				it = r.index.project(it)
-			}
-			last = it
-			scanned++
-			size += it.size
-			if r.filter.holds(it.attrs) {
-				count++
-				if r.sel != "COUNT" {
-					attrs := it.attrs
-					if r.paths != nil {
-						attrs = project(attrs, r.paths)
-					}
-					found = append(found, attrs)
-				}
-			}
-			if scanned == r.limit || size >= maxPage {
-				break
-			}
-		}
-		if r.backward {
-			e = e.prev
-		} else {
-			e = e.next[0]
-		}
-		last = nil
 	}
-	out := map[string]any{"Count": count, "ScannedCount": scanned}
+	out["Count"], out["ScannedCount"] = len(found), scanned
 	if r.sel != "COUNT" {
 		out["Items"] = found
 	}
-	if last != nil {
-		key := r.table.key.keyOf(last.attrs)
-		if r.index != nil {
-			for name, v := range r.key.keyOf(last.attrs) {
-				key[name] = v
-			}
-		}
-		out["LastEvaluatedKey"] = key
+	taken := units{table: readUnits(size, r.consistent)}
+	if r.index != nil {
+		taken = units{indexes: map[string]float64{r.index.name: taken.table}}
 	}
-	if r.level != "NONE" {
-		u := units{table: readUnits(size, r.consistent)}
-		if r.index != nil {
-			u = units{indexes: map[string]float64{r.index.name: u.table}}
-		}
-		out["ConsumedCapacity"] = u.consumed(r.table.name, r.level, "")
-	}
-	return out, nil
+	taken.report(out, r.table.name, r.level)
+	return out
 }
 
-func (e *Engine) scan(p *params) (map[string]any, error) {
-	r, err := e.takeReading(p)
-	if err != nil {
-		return nil, err
-	}
-	_, hasSegment := p.members["Segment"]
-	_, hasTotal := p.members["TotalSegments"]
+func (e *Engine) scan(p params) map[string]any {
+	r := e.takeReading(p, "FilterExpression")
+	hasSegment, hasTotal := p["Segment"] != nil, p["TotalSegments"] != nil
 	segment, total := p.int("Segment", 0), p.int("TotalSegments", 1)
-	filter, hasFilter := p.optString("FilterExpression")
-	projection, hasProjection := p.optString("ProjectionExpression")
-	valueless := ""
-	if !hasFilter {
-		valueless = "FilterExpression is null"
-	}
-	scope, err := p.scope(hasFilter || hasProjection, valueless)
-	if err != nil {
-		return nil, err
-	}
-	if err := p.done(); err != nil {
-		return nil, err
-	}
+	p.done()
 	switch {
 	case hasSegment && !hasTotal:
-		return nil, validation("If segment is specified, total segment must also be specified")
+		panic(validation("If segment is specified, total segment must also be specified"))
 	case hasTotal && !hasSegment:
-		return nil, validation("If total segments is specified, a particular segment must also be specified for this request")
+		panic(validation("If total segments is specified, a particular segment must also be specified for this request"))
 	case total > 1000000:
-		return nil, validation("1 validation error detected: Value '%d' at 'totalSegments' failed to satisfy constraint: Member must have value less than or equal to 1000000", total)
+		panic(validation("1 validation error detected: Value '%d' at 'totalSegments' failed to satisfy constraint: Member must have value less than or equal to 1000000", total))
 	case segment < 0 || segment >= total:
-		return nil, validation("1 validation error detected: Value '%d' at 'segment' failed to satisfy constraint: Member must have value less than or equal to %d", segment, total-1)
+		panic(validation("1 validation error detected: Value '%d' at 'segment' failed to satisfy constraint: Member must have value less than or equal to %d", segment, total-1))
 	}
-	if r.filter, err = scope.condition("FilterExpression", filter, hasFilter); err != nil {
-		return nil, err
-	}
-	if r.paths, err = scope.projection(projection, hasProjection); err != nil {
-		return nil, err
-	}
-	if err := scope.unused(); err != nil {
-		return nil, err
-	}
-	if err := r.check("scanning", hasProjection); err != nil {
-		return nil, err
-	}
+	r.filter = r.scope.condition("FilterExpression")
+	r.paths = r.scope.projection()
+	r.scope.checkUsed()
+	r.check("scanning")
 	r.wrongStart = validation("The provided starting key is invalid: Invalid ExclusiveStartKey. Please use ExclusiveStartKey with correct Segment. TotalSegments: %d Segment: %d", total, segment)
-	r.accept = func(position string) (ok, stop bool) {
-		at := segmentOf(position, total)
-		return at == segment, at > segment
-	}
+	r.within = func(position string) bool { return segmentOf(position, total) == segment }
 	return r.run(segmentStart(segment, total))
 }
 
-func (e *Engine) query(p *params) (map[string]any, error) {
-	r, err := e.takeReading(p)
-	if err != nil {
-		return nil, err
+func (e *Engine) query(p params) map[string]any {
+	r := e.takeReading(p, "KeyConditionExpression", "FilterExpression")
+	forward, ok := take[bool](p, "ScanIndexForward")
+	r.backward = ok && !forward
+	p.done()
+	if !r.scope.has("KeyConditionExpression") {
+		panic(validation("Either the KeyConditions or KeyConditionExpression parameter must be specified in the request."))
 	}
-	if _, ok := p.members["ScanIndexForward"]; ok {
-		r.backward = !p.bool("ScanIndexForward")
-	}
-	condition, hasCondition := p.optString("KeyConditionExpression")
-	filter, hasFilter := p.optString("FilterExpression")
-	projection, hasProjection := p.optString("ProjectionExpression")
-	if !hasCondition {
-		if err := p.done(); err != nil {
-			return nil, err
-		}
-		return nil, validation("Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.")
-	}
-	scope, err := p.scope(true, "")
-	if err != nil {
-		return nil, err
-	}
-	if err := p.done(); err != nil {
-		return nil, err
-	}
-	if r.filter, err = scope.condition("FilterExpression", filter, hasFilter); err != nil {
-		return nil, err
-	}
-	if r.paths, err = scope.projection(projection, hasProjection); err != nil {
-		return nil, err
-	}
-	tree, err := scope.condition("KeyConditionExpression", condition, true)
-	if err != nil {
-		return nil, err
-	}
-	if err := scope.unused(); err != nil {
-		return nil, err
-	}
-	hash, rnge, err := r.key.condition(tree)
-	if err != nil {
-		return nil, err
-	}
-	if err := r.check("querying", hasProjection); err != nil {
-		return nil, err
-	}
-	if r.filter != nil {
-		if err := r.filter.walk(func(n *node) error {
-			if n.op == opPath && r.key.has(n.path[0].name) {
-				return validation("Filter Expression can only contain non-primary key attributes: Primary key attribute: %s", n.path[0].name)
-			}
-			return nil
-		}); err != nil {
-			return nil, err
-		}
-	}
+	r.filter = r.scope.condition("FilterExpression")
+	r.paths = r.scope.projection()
+	condition := r.scope.condition("KeyConditionExpression")
+	r.scope.checkUsed()
+	hash, rnge := r.key.condition(condition)
+	r.check("querying")
+	r.filter.walk(r.checkQueryFilter)
 	r.wrongStart = validation("The provided starting key does not match the range key predicate")
 	partition := string(r.key.partition(hash))
 	low, high := rnge.bounds(partition)
-	r.accept = func(position string) (ok, stop bool) {
-		in := low <= position && position < high
-		return in, !in
-	}
+	r.within = func(position string) bool { return low <= position && position < high }
 	if r.backward {
 		return r.run(high)
 	}
 	return r.run(low)
 }
 
-// A rangeCondition is what a key condition says about the range key; its op is
-// "" where it says nothing.
+// checkQueryFilter checks a node of a query's filter. In a scan of an index, a filter on an
+// attribute that is not projected is no error, but matches nothing.
+func (r *reading) checkQueryFilter(n *node) {
+	if n.op != opPath {
+		return
+	}
+	name := n.path[0].name
+	switch {
+	case r.index != nil && !r.index.projects(name):
+		panic(validation("One or more parameter values were invalid: Secondary index %s does not project one or more filter attributes: [%s]", r.index.name, name))
+	case r.key.has(name):
+		panic(validation("Filter Expression can only contain non-primary key attributes: Primary key attribute: %s", name))
+	}
+}
+
+// A rangeCondition is the part of a key condition about the range key; its op is "" if there is
+// none.
 type rangeCondition struct {
 	op     op // or opCall: begins_with
 	values []value
 }
 
-// bounds are the first position in the partition that meets the condition, and
-// the first one behind those that do.
+// bounds returns the first position in the partition that meets the condition, and the first one
+// after those that do.
 func (c rangeCondition) bounds(partition string) (low, high string) {
 	var at []string
 	for _, v := range c.values {
@@ -372,8 +260,8 @@ func (c rangeCondition) bounds(partition string) (low, high string) {
 	return low, high
 }
 
-// after is the first string above all that begin with prefix, in which there
-// is a byte below 0xff.
+// after returns the first string above all that begin with prefix, which must contain a byte below
+// 0xff.
 func after(prefix string) string {
 	b := []byte(prefix)
 	for b[len(b)-1] == 0xff {
@@ -383,85 +271,80 @@ func after(prefix string) string {
 	return string(b)
 }
 
-// condition is what a KeyConditionExpression says about the two keys.
-func (s keySchema) condition(tree *node) (hash value, rnge rangeCondition, err error) {
+// condition returns what a KeyConditionExpression says about the two keys.
+func (s keySchema) condition(tree *node) (hash value, rnge rangeCondition) {
 	conditions := map[string]rangeCondition{}
-	if err := s.gather(tree, conditions); err != nil {
-		return hash, rnge, err
-	}
+	s.gather(tree, conditions)
 	if len(conditions) > 2 {
-		return hash, rnge, validation("Conditions can be of length 1 or 2 only")
+		panic(validation("Conditions can be of length 1 or 2 only"))
 	}
-	h, ok := conditions[s.hash]
-	rnge, hasRange := conditions[s.rnge]
-	if !ok || len(conditions) == 2 && !hasRange {
-		return hash, rnge, validation("Query condition missed key schema element")
-	}
-	for name, c := range conditions {
-		want := s.rngeKind
-		if name == s.hash {
-			want = s.hashKind
+	for i, k := range s {
+		if _, ok := conditions[k.name]; !ok && i < len(conditions) {
+			panic(validation("Query condition missed key schema element: %s", k.name))
 		}
-		for _, v := range c.values {
-			if v.kind != want {
-				return hash, rnge, validation("One or more parameter values were invalid: Condition parameter type does not match schema type")
+	}
+	if len(conditions) > len(s) {
+		panic(validation("Query key condition not supported"))
+	}
+	for _, k := range s {
+		for _, v := range conditions[k.name].values {
+			if v.kind != k.kind {
+				panic(validation("One or more parameter values were invalid: Condition parameter type does not match schema type"))
 			}
 			if v.kind != kindN && v.str == "" {
-				return hash, rnge, validation("One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty %s value. Key: %s", emptyKinds[v.kind], name)
+				k.check(v)
 			}
 		}
 	}
+	h := conditions[s[0].name]
 	if h.op != opEq {
-		return hash, rnge, validation("Query key condition not supported")
+		panic(validation("Query key condition not supported"))
 	}
-	return h.values[0], rnge, nil
+	if len(s) > 1 {
+		rnge = conditions[s[1].name]
+	}
+	return h.values[0], rnge
 }
 
 // gather collects the conditions that are joined by AND.
-func (s keySchema) gather(n *node, into map[string]rangeCondition) error {
+func (s keySchema) gather(n *node, into map[string]rangeCondition) {
 	switch {
 	case n.op == opAnd:
-		for _, a := range n.args {
-			if err := s.gather(a, into); err != nil {
-				return err
-			}
-		}
-		return nil
-	case n.op == opOr, n.op == opNot, n.op == opNe, n.op == opIn:
-		return validation("Invalid operator used in KeyConditionExpression: %s", n.op)
-	case n.op == opCall && n.name != "begins_with":
-		return validation("Invalid operator used in KeyConditionExpression: %s", n.name)
+		s.gather(n.args[0], into)
+		s.gather(n.args[1], into)
+		return
+	case n.op == opOr, n.op == opNot, n.op == opNe, n.op == opIn, n.op == opCall && n.name != "begins_with":
+		panic(validation("Invalid operator used in KeyConditionExpression: %s", cmp.Or(n.name, string(n.op))))
 	}
 	c := rangeCondition{op: n.op}
 	var attribute path
 	for i, a := range n.args {
 		switch {
 		case a.op == opCall:
-			return validation("KeyConditionExpressions cannot contain nested operations")
+			panic(validation("KeyConditionExpressions cannot contain nested operations"))
 		case a.op == opValue:
 			c.values = append(c.values, a.value)
+			continue
 		case attribute != nil:
-			return validation("Invalid condition in KeyConditionExpression: Multiple attribute names used in one condition")
-		default:
-			attribute = a.path
-			if i > 0 {
-				mirrored, ok := map[op]op{opEq: opEq, opLt: opGt, opLe: opGe, opGt: opLt, opGe: opLe}[n.op]
-				if !ok {
-					return validation("Invalid condition in KeyConditionExpression: %s operator must have the key attribute as its first operand", cmp.Or(n.name, string(n.op)))
-				}
-				c.op = mirrored
-			}
+			panic(validation("Invalid condition in KeyConditionExpression: Multiple attribute names used in one condition"))
+		}
+		attribute = a.path
+		if i > 0 {
+			c.op = map[op]op{opEq: opEq, opLt: opGt, opLe: opGe, opGt: opLt, opGe: opLe}[n.op]
+		}
+		if c.op == "" {
+			panic(validation("Invalid condition in KeyConditionExpression: %s operator must have the key attribute as its first operand", cmp.Or(n.name, string(n.op))))
 		}
 	}
 	if attribute == nil {
-		return validation("Invalid condition in KeyConditionExpression: No key attribute specified")
+		panic(validation("Invalid condition in KeyConditionExpression: No key attribute specified"))
 	}
+	name := attribute[0].name
 	if len(attribute) > 1 {
-		return validation("Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: Key: %s", attribute[0].name)
+		panic(validation("Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: Key: %s", name))
 	}
-	if _, ok := into[attribute[0].name]; ok {
-		return validation("KeyConditionExpressions must only contain one condition per key")
+	if _, ok := into[name]; ok {
+		panic(validation("KeyConditionExpressions must only contain one condition per key"))
 	}
-	into[attribute[0].name] = c
-	return nil
+	into[name] = c
 }

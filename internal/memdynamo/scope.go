@@ -2,243 +2,190 @@ package memdynamo
 
 import (
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 )
 
-// A scope holds a request's ExpressionAttributeNames and -Values, and which of
-// them its expressions used.
+// A scope holds a request's expressions, its ExpressionAttributeNames and -Values, and which of
+// these the expressions use.
 type scope struct {
-	names     map[string]string
-	values    map[string]value
-	usedNames map[string]bool
-	usedVals  map[string]bool
+	expressions map[string]string // by the parameter
+	names       map[string]string
+	values      map[string]value
+	used        map[string]bool // names and values
+	nested      []string        // the attributes that paths lead into
 }
 
-// scope takes the names and values of a request. expressions are those that
-// the request has and valueless what Local says where it has none in which a
-// value could stand.
-func (p *params) scope(hasExpression bool, valueless string) (*scope, error) {
-	s := &scope{usedNames: map[string]bool{}, usedVals: map[string]bool{}}
-	if x, ok := p.take("ExpressionAttributeNames"); ok {
-		if !hasExpression {
-			return nil, validation("ExpressionAttributeNames can only be specified when using expressions")
+var nameKey, valueKey = regexp.MustCompile(`^#\w+$`), regexp.MustCompile(`^:\w+$`)
+
+// scope takes the given expressions that a request has, and the names and values. All expressions
+// except a ProjectionExpression may use values.
+func (p params) scope(expressions ...string) *scope {
+	s := &scope{expressions: map[string]string{}, names: map[string]string{}, values: map[string]value{}, used: map[string]bool{}}
+	var withValues []string
+	hasValued := false
+	for _, what := range expressions {
+		source, ok := take[string](p, what)
+		if ok {
+			s.expressions[what] = source
 		}
-		object, ok := x.(map[string]any)
-		if !ok {
-			return nil, serialization("ExpressionAttributeNames must be a map of strings")
-		}
-		if len(object) == 0 {
-			return nil, validation("ExpressionAttributeNames must not be empty")
-		}
-		s.names = make(map[string]string, len(object))
-		for _, key := range slices.Sorted(maps.Keys(object)) {
-			if !isPlaceholder(key, '#') {
-				return nil, validation("ExpressionAttributeNames contains invalid key: Syntax error; key: \"%s\"", key)
-			}
-			name, ok := object[key].(string)
-			if !ok {
-				return nil, serialization("ExpressionAttributeNames must be a map of strings")
-			}
-			if name == "" {
-				return nil, validation("ExpressionAttributeNames contains invalid value: Empty attribute name for key %s", key)
-			}
-			s.names[key] = name
+		if what != "ProjectionExpression" {
+			withValues = append(withValues, what)
+			hasValued = hasValued || ok
 		}
 	}
-	if x, ok := p.take("ExpressionAttributeValues"); ok {
-		if valueless != "" {
-			return nil, validation("ExpressionAttributeValues can only be specified when using expressions: %s", valueless)
-		}
-		object, ok := x.(map[string]any)
-		if !ok {
-			return nil, serialization("ExpressionAttributeValues must be a map of attribute values")
-		}
-		if len(object) == 0 {
-			return nil, validation("ExpressionAttributeValues must not be empty")
-		}
-		s.values = make(map[string]value, len(object))
-		for _, key := range slices.Sorted(maps.Keys(object)) {
-			if !isPlaceholder(key, ':') {
-				return nil, validation("ExpressionAttributeValues contains invalid key: Syntax error; key: \"%s\"", key)
-			}
-			if object[key] == nil {
-				return nil, validation("ExpressionAttributeValues contains invalid value: The supplied Item contains a null AttributeValue for key %s", key)
-			}
-			v, err := decodeValue(object[key], 1)
-			if err != nil {
-				if e, ok := err.(*apiError); ok && e.name() == "ValidationException" {
-					return nil, validation("ExpressionAttributeValues contains invalid value: %s for key %s", e.message, key)
-				}
-				return nil, err
-			}
-			s.values[key] = v
-		}
+	const names, values = "ExpressionAttributeNames", "ExpressionAttributeValues"
+	if p[names] != nil && len(s.expressions) == 0 {
+		panic(validation(names + " can only be specified when using expressions"))
 	}
-	return s, nil
+	p.placeholders(names, nameKey, func(key string, x any) {
+		name := as[string](x, names)
+		if name == "" {
+			panic(validation(names+" contains invalid value: Empty attribute name for key %s", key))
+		}
+		s.names[key] = name
+	})
+	if p[values] != nil && len(withValues) > 0 && !hasValued {
+		verb := "is"
+		if len(withValues) > 1 {
+			verb = "are"
+		}
+		panic(validation(values+" can only be specified when using expressions: %s %s null", strings.Join(withValues, " and "), verb))
+	}
+	p.placeholders(values, valueKey, func(key string, x any) {
+		if x == nil {
+			panic(validation(values+" contains invalid value: The supplied Item contains a null AttributeValue for key %s", key))
+		}
+		err := attempt(func() { s.values[key] = decodeValue(x, 1) })
+		switch {
+		case err != nil && err.name() == "ValidationException":
+			panic(validation(values+" contains invalid value: %s for key %s", err.message, key))
+		case err != nil:
+			panic(err)
+		}
+	})
+	return s
 }
 
-func isPlaceholder(key string, first byte) bool {
-	if len(key) < 2 || key[0] != first {
-		return false
+// placeholders takes a map and calls f with its members.
+func (p params) placeholders(name string, valid *regexp.Regexp, f func(key string, x any)) {
+	object := p.object(name)
+	if object != nil && len(object) == 0 {
+		panic(validation("%s must not be empty", name))
 	}
-	for i := 1; i < len(key); i++ {
-		if !isWord(key[i]) {
-			return false
+	for _, key := range slices.Sorted(maps.Keys(object)) {
+		if !valid.MatchString(key) {
+			panic(validation("%s contains invalid key: Syntax error; key: \"%s\"", name, key))
 		}
+		f(key, object[key])
 	}
-	return true
 }
 
-// unused refuses names and values that no expression mentions.
-func (s *scope) unused() error {
-	if keys := missing(s.names, s.usedNames); keys != "" {
-		return validation("Value provided in ExpressionAttributeNames unused in expressions: keys: {%s}", keys)
-	}
-	if keys := missing(s.values, s.usedVals); keys != "" {
-		return validation("Value provided in ExpressionAttributeValues unused in expressions: keys: {%s}", keys)
-	}
-	return nil
+// has reports whether the request has the expression.
+func (s *scope) has(what string) bool {
+	_, ok := s.expressions[what]
+	return ok
 }
 
-func missing[V any](all map[string]V, used map[string]bool) string {
-	var keys []string
-	for _, k := range slices.Sorted(maps.Keys(all)) {
-		if !used[k] {
-			keys = append(keys, k)
+// checkUsed refuses names and values that no expression mentions.
+func (s *scope) checkUsed() {
+	unused := func(what string, keys []string) {
+		keys = slices.DeleteFunc(keys, func(key string) bool { return s.used[key] })
+		if len(keys) > 0 {
+			panic(validation("Value provided in %s unused in expressions: keys: {%s}", what, strings.Join(keys, ", ")))
 		}
 	}
-	return strings.Join(keys, ", ")
+	unused("ExpressionAttributeNames", slices.Sorted(maps.Keys(s.names)))
+	unused("ExpressionAttributeValues", slices.Sorted(maps.Keys(s.values)))
 }
 
 // resolvePath replaces the #names of a path, in place.
-func (s *scope) resolvePath(what string, p path) error {
+func (s *scope) resolvePath(what string, p path) {
 	for i, e := range p {
 		switch {
 		case e.isIndex:
 		case e.name[0] == '#':
 			name, ok := s.names[e.name]
 			if !ok {
-				return invalid(what, "An expression attribute name used in the document path is not defined; attribute name: %s", e.name)
+				panic(invalid(what, "An expression attribute name used in the document path is not defined; attribute name: %s", e.name))
 			}
-			s.usedNames[e.name] = true
+			s.used[e.name] = true
 			p[i].name = name
 		case reserved[strings.ToUpper(e.name)]:
-			return invalid(what, "Attribute name is a reserved keyword; reserved keyword: %s", e.name)
+			panic(invalid(what, "Attribute name is a reserved keyword; reserved keyword: %s", e.name))
 		}
 	}
+	if len(p) > 1 {
+		s.nested = append(s.nested, p[0].name)
+	}
 	if len(p) > maxNesting {
-		return invalid(what, "The document path has too many nesting levels; nesting levels: %d", len(p))
+		panic(invalid(what, "The document path has too many nesting levels; nesting levels: %d", len(p)))
 	}
-	return nil
-}
-
-func (s *scope) resolveValue(what string, n *node) error {
-	v, ok := s.values[n.name]
-	if !ok {
-		return invalid(what, "An expression attribute value used in expression is not defined; attribute value: %s", n.name)
-	}
-	s.usedVals[n.name] = true
-	n.value = v
-	return nil
 }
 
 // resolve gives every path and :value of a tree its meaning.
-func (s *scope) resolve(what string, tree *node) error {
-	return tree.walk(func(n *node) error {
+func (s *scope) resolve(what string, tree *node) {
+	tree.walk(func(n *node) {
 		switch n.op {
 		case opPath:
-			return s.resolvePath(what, n.path)
+			s.resolvePath(what, n.path)
 		case opValue:
-			return s.resolveValue(what, n)
+			v, ok := s.values[n.name]
+			if !ok {
+				panic(invalid(what, "An expression attribute value used in expression is not defined; attribute value: %s", n.name))
+			}
+			s.used[n.name] = true
+			n.value = v
 		}
-		return nil
 	})
 }
 
-func invalid(what, format string, args ...any) error {
-	err := validation(format, args...)
-	err.message = "Invalid " + what + ": " + err.message
-	return err
+// condition parses and checks a condition; it is nil if the request has none.
+func (s *scope) condition(what string) *node {
+	if !s.has(what) {
+		return nil
+	}
+	tree := parse(what, s.expressions[what], (*parser).condition)
+	checkCalls(what, tree, conditionFunctions, "a condition expression")
+	s.resolve(what, tree)
+	checkCondition(what, tree)
+	return tree
 }
 
-// condition parses and checks a condition, which may be absent.
-func (s *scope) condition(what, source string, present bool) (*node, error) {
-	if !present {
-		return nil, nil
-	}
-	tree, err := parse(what, source, (*parser).condition)
-	if err != nil {
-		return nil, err
-	}
-	if err := checkCalls(what, tree, conditionFunctions, "a condition expression"); err != nil {
-		return nil, err
-	}
-	if err := s.resolve(what, tree); err != nil {
-		return nil, err
-	}
-	if err := checkCondition(what, tree); err != nil {
-		return nil, err
-	}
-	return tree, nil
-}
-
-// projection parses and checks a projection, which may be absent.
-func (s *scope) projection(source string, present bool) ([]path, error) {
-	if !present {
-		return nil, nil
-	}
+// projection parses and checks a projection; it is nil if the request has none.
+func (s *scope) projection() []path {
 	const what = "ProjectionExpression"
-	paths, err := parse(what, source, (*parser).projection)
-	if err != nil {
-		return nil, err
+	if !s.has(what) {
+		return nil
 	}
+	paths := parse(what, s.expressions[what], (*parser).projection)
 	for _, p := range paths {
-		if err := s.resolvePath(what, p); err != nil {
-			return nil, err
-		}
+		s.resolvePath(what, p)
 	}
-	return paths, checkOverlap(what, paths)
+	checkOverlap(what, paths)
+	return paths
 }
 
-// update parses and checks an update expression, which may be absent.
-func (s *scope) update(source string, present bool) ([]action, error) {
-	if !present {
-		return nil, nil
-	}
+// update parses and checks an update expression; it is nil if the request has none.
+func (s *scope) update() []action {
 	const what = "UpdateExpression"
-	actions, err := parse(what, source, (*parser).update)
-	if err != nil {
-		return nil, err
+	if !s.has(what) {
+		return nil
+	}
+	actions := parse(what, s.expressions[what], (*parser).update)
+	for _, a := range actions {
+		checkCalls(what, a.operand, updateFunctions, "an update expression")
 	}
 	for _, a := range actions {
-		if a.operand != nil {
-			if err := checkCalls(what, a.operand, updateFunctions, "an update expression"); err != nil {
-				return nil, err
-			}
-		}
-	}
-	var paths []path
-	for _, a := range actions {
-		if err := s.resolvePath(what, a.path); err != nil {
-			return nil, err
-		}
-		paths = append(paths, a.path)
+		s.resolvePath(what, a.path)
 	}
 	for _, a := range actions {
-		if a.operand != nil {
-			if err := s.resolve(what, a.operand); err != nil {
-				return nil, err
-			}
-		}
+		s.resolve(what, a.operand)
 	}
-	if err := checkOverlap(what, paths); err != nil {
-		return nil, err
-	}
+	checkOverlap(what, paths(actions))
 	for _, a := range actions {
-		if err := checkAction(what, a); err != nil {
-			return nil, err
-		}
+		checkAction(what, a)
 	}
-	return actions, nil
+	return actions
 }

@@ -5,115 +5,137 @@ import (
 	"hash/fnv"
 	"maps"
 	"math/bits"
-	"sync"
+	"slices"
+	"strings"
 	"time"
 )
 
-// A keySchema names the attributes of a key. The range key may be absent ("").
-type keySchema struct {
-	hash, rnge         string
-	hashKind, rngeKind kind
+// A keySchema lists the attributes of a key: the hash key and, if there is one, the range key.
+type keySchema []keyPart
+
+// A keyPart is one attribute of a key. A string or binary value has at most max bytes.
+type keyPart struct {
+	name string
+	kind kind
+	max  int
 }
 
-func (s keySchema) has(name string) bool { return name != "" && (name == s.hash || name == s.rnge) }
+const maxHashKey, maxRangeKey = 2048, 1024
 
-func (s keySchema) len() int {
-	if s.rnge == "" {
-		return 1
+func (s keySchema) has(name string) bool {
+	return slices.ContainsFunc(s, func(k keyPart) bool { return k.name == name })
+}
+
+// fits reports whether the value can be the key attribute's.
+func (k keyPart) fits(v value) bool {
+	return v.kind == k.kind && (v.kind == kindN || v.str != "") && len(v.str) <= k.max
+}
+
+// check checks a value that is of the attribute's type.
+func (k keyPart) check(v value) {
+	switch {
+	case k.fits(v):
+	case v.str == "":
+		panic(validation("One or more parameter values are not valid. %s Key: %s", emptyKey(v.kind), k.name))
+	default:
+		panic(k.tooLong())
 	}
-	return 2
 }
 
-// position is where an item with these attributes stands in an orderedMap:
-// behind a hash of its partition key, which spreads partitions and lets
-// parallel scans divide them, by its range key. The position of a key is a
-// prefix of no other's.
+func emptyKey(k kind) string {
+	return "The AttributeValue for a key attribute cannot contain an empty " + strings.ToLower(longKinds[k]) + " value."
+}
+
+func (k keyPart) tooLong() *apiError {
+	if k.max == maxHashKey {
+		return mismatch("One or more parameter values were invalid: Size of hashkey has exceeded the maximum size limit of2048 bytes")
+	}
+	return mismatch("One or more parameter values were invalid: Aggregated size of all range keys has exceeded the size limit of 1024 bytes")
+}
+
+// position returns the position in an orderedMap of an item with these attributes: a hash of its
+// partition key, which spreads partitions and lets parallel scans divide them, then its range key.
+// No key's position is a prefix of another's.
 func (s keySchema) position(attrs map[string]value) string {
-	b := s.partition(attrs[s.hash])
-	if s.rnge != "" {
-		b = attrs[s.rnge].appendSortable(b)
+	b := s.partition(attrs[s[0].name])
+	for _, k := range s[1:] {
+		b = attrs[k.name].appendSortable(b)
 	}
 	return string(b)
 }
 
-// partition is what the positions of a partition begin with.
+// partition returns the prefix of all positions in a partition.
 func (s keySchema) partition(hashKey value) []byte {
 	b := hashKey.appendSortable(make([]byte, 8, 64))
 	h := fnv.New64a()
 	h.Write(b[8:])
-	// FNV's high bits, which the order and the segments go by, hardly depend
-	// on the last bytes of a short key; a multiplication mixes them in.
+	// FNV's high bits, which the order and the segments go by, hardly depend on the last bytes of a
+	// short key; a multiplication mixes them in.
 	binary.BigEndian.PutUint64(b, bits.ReverseBytes64(h.Sum64()*0x9e3779b97f4a7c15))
 	return b
 }
 
-// segmentOf says which of n equal parts of the hashes a position is in.
+// segmentOf returns which of n equal parts of the hashes a position is in.
 func segmentOf(position string, n int) int {
 	hash := binary.BigEndian.Uint64([]byte(position[:8]))
 	segment, _ := bits.Mul64(hash, uint64(n))
 	return int(segment)
 }
 
-// A table's items and indexes may be read under mu's read lock, and changed
-// under its write lock; so may its settings.
 type table struct {
-	name    string
-	id      string
-	created time.Time
-	key     keySchema
-
-	mu          sync.RWMutex
+	name        string
+	created     time.Time
+	key         keySchema
 	attributes  map[string]kind // the attribute definitions
 	provisioned *throughput     // nil: on demand
-	items       *orderedMap
+	items       orderedMap
 	indexes     map[string]*index
-	ttl         string    // the attribute; "": off
-	swept       time.Time // when ttl was last acted upon
+	protected   bool           // from DeleteTable
+	ttl         string         // the attribute; "": off
+	swept       time.Time      // when ttl was last acted upon
+	details     map[string]any // parts of its description without further effect
 }
 
 type throughput struct{ read, write int }
 
-// An index is a global secondary index: the same items in another order. What
-// it does not project is left out when it is read.
+// An index is a global secondary index: the same items in another order. Reads leave out what it
+// does not project.
 type index struct {
 	name        string
 	key         keySchema
-	projection  string          // KEYS_ONLY, INCLUDE or ALL
-	nonKey      []string        // for INCLUDE, as it was given
+	projection  map[string]any  // as it is described
 	projected   map[string]bool // nil: all
 	provisioned *throughput
-	items       *orderedMap
+	items       orderedMap
 }
 
-// indexed reports whether an item is in the index: it has the index's keys.
+// indexed reports whether an item is in the index: it has the index's key. An item that was there
+// before the index may have attributes that cannot be its key.
 func (ix *index) indexed(attrs map[string]value) bool {
-	_, hash := attrs[ix.key.hash]
-	_, rnge := attrs[ix.key.rnge]
-	return hash && (ix.key.rnge == "" || rnge)
+	return !slices.ContainsFunc(ix.key, func(k keyPart) bool { return !k.fits(attrs[k.name]) })
 }
 
-// position is where the item stands in the index. Items of one index key go
-// by their primary key.
+// position returns the item's position in the index. Items with the same index key are sorted by
+// their primary key.
 func (ix *index) position(attrs map[string]value, primary string) string {
 	return ix.key.position(attrs) + primary
 }
 
-// project is what the index holds of an item.
+// projects reports whether the index holds the attribute.
+func (ix *index) projects(name string) bool { return ix.projected == nil || ix.projected[name] }
+
+// project returns the part of an item that the index holds.
 func (ix *index) project(it *item) *item {
 	if ix.projected == nil {
 		return it
 	}
-	attrs := make(map[string]value, len(ix.projected))
-	for name := range ix.projected {
-		if v, ok := it.attrs[name]; ok {
-			attrs[name] = v
-		}
-	}
+	attrs := maps.Clone(it.attrs)
+	maps.DeleteFunc(attrs, func(name string, _ value) bool { return !ix.projects(name) })
 	return newItem(attrs)
 }
 
-// put replaces old, which may be nil, by new, which may be nil, in the table
-// and its indexes, and returns the capacity units of that.
+// put replaces old with new, either of which may be nil, in the table and its indexes, and returns
+// the capacity units that it took.
 func (t *table) put(position string, old, new *item) units {
 	u := units{table: writeUnits(old, new), indexes: map[string]float64{}}
 	if new != nil {
@@ -126,14 +148,10 @@ func (t *table) put(position string, old, new *item) units {
 		var from, to string
 		if old != nil && ix.indexed(old.attrs) {
 			before, from = ix.project(old), ix.position(old.attrs, position)
+			ix.items.delete(from)
 		}
 		if new != nil && ix.indexed(new.attrs) {
 			after, to = ix.project(new), ix.position(new.attrs, position)
-		}
-		if before != nil && from != to {
-			ix.items.delete(from)
-		}
-		if after != nil {
 			ix.items.set(to, new)
 		}
 		switch {
@@ -149,76 +167,81 @@ func (t *table) put(position string, old, new *item) units {
 	return u
 }
 
-// check checks that attrs have the key, and whether it can be one.
-func (s keySchema) check(attrs map[string]value) error {
-	for _, k := range []struct {
-		name string
-		kind kind
-		max  int
-	}{{s.hash, s.hashKind, maxHashKey}, {s.rnge, s.rngeKind, maxRangeKey}} {
-		if k.name == "" {
-			continue
-		}
+// checkItem checks the key of an item.
+func (s keySchema) checkItem(attrs map[string]value) {
+	for _, k := range s {
 		v, ok := attrs[k.name]
 		switch {
 		case !ok:
-			return validation("One of the required keys was not given a value")
+			panic(mismatch("One or more parameter values were invalid: Missing the key %s in the item", k.name))
 		case v.kind != k.kind:
-			return validation("One or more parameter values were invalid: Type mismatch for key")
-		case v.kind != kindN && v.str == "":
-			return validation("One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty %s value. Key: %s", emptyKinds[v.kind], k.name)
-		case len(v.str) > k.max:
-			return validation("Hash primary key values must be under 2048 bytes, and range primary key values must be under 1024 bytes")
+			panic(mismatch("One or more parameter values were invalid: Type mismatch for key %s expected: %s actual: %s", k.name, k.kind, v.kind))
 		}
+		k.check(v)
 	}
-	return nil
-}
-
-const maxHashKey, maxRangeKey = 2048, 1024
-
-var emptyKinds = map[kind]string{kindS: "string", kindB: "binary"}
-
-func (t *table) checkIndexKeys(attrs map[string]value) error {
-	for _, name := range sortedKeys(t.indexes) {
-		key := t.indexes[name].key
-		for _, k := range []struct {
-			name string
-			kind kind
-			max  int
-		}{{key.hash, key.hashKind, maxHashKey}, {key.rnge, key.rngeKind, maxRangeKey}} {
-			v, ok := attrs[k.name]
-			switch {
-			case !ok:
-			case v.kind != k.kind:
-				return validation("One or more parameter values were invalid: Type mismatch for Index Key")
-			case v.kind != kindN && v.str == "":
-				return validation("One or more parameter values are not valid. A value specified for a secondary index key is not supported. The AttributeValue for a key attribute cannot contain an empty %s value. IndexName: %s, IndexKey: %s", emptyKinds[v.kind], name, k.name)
-			case len(v.str) > k.max:
-				return validation("One or more parameter values were invalid: Size limit exceeded")
-			}
-		}
-	}
-	return nil
 }
 
 // checkKey checks a Key, which must be the key attributes and nothing else.
-func (s keySchema) checkKey(attrs map[string]value) error {
-	if len(attrs) != s.len() {
-		return validation("The number of conditions on the keys is invalid")
+func (s keySchema) checkKey(attrs map[string]value) {
+	for _, k := range s {
+		if len(attrs) != len(s) || attrs[k.name].kind != k.kind {
+			panic(mismatch("The provided key element does not match the schema"))
+		}
 	}
-	return s.check(attrs)
+	for _, k := range s {
+		k.check(attrs[k.name])
+	}
 }
 
-// keyOf is the primary key of an item.
+// checkIndexKeys checks the attributes that are keys of indexes. The error's text depends on the
+// operation, opPut or opUpdate.
+func (t *table) checkIndexKeys(operation string, attrs map[string]value) {
+	for _, name := range slices.Sorted(maps.Keys(t.indexes)) {
+		for _, k := range t.indexes[name].key {
+			v, ok := attrs[k.name]
+			switch {
+			case !ok || k.fits(v):
+			case v.kind != k.kind:
+				panic(mismatch("One or more parameter values were invalid: Type mismatch for Index Key %s Expected: %s Actual: %s IndexName: %s", k.name, k.kind, v.kind, name))
+			case v.str == "" && operation == opUpdate:
+				panic(validation("One or more parameter values are not valid. The update expression attempted to update a secondary index key to a value that is not supported. %s", emptyKey(v.kind)))
+			case v.str == "":
+				panic(validation("One or more parameter values are not valid. A value specified for a secondary index key is not supported. %s IndexName: %s, IndexKey: %s", emptyKey(v.kind), name, k.name))
+			case operation == opUpdate:
+				panic(mismatch("The update expression attempted to update the secondary index key beyond allowed size limits"))
+			default:
+				panic(k.tooLong())
+			}
+		}
+	}
+}
+
+// checkScalar refuses expressions that look into key attributes. names are the attributes that
+// paths lead into.
+func (t *table) checkScalar(names []string) {
+	const text = "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: "
+	for _, name := range names {
+		if t.key.has(name) {
+			panic(validation(text+"Key: %s", name))
+		}
+		for _, ix := range t.indexes {
+			if ix.key.has(name) {
+				panic(validation(text+"IndexKey: %s", name))
+			}
+		}
+	}
+}
+
+// keyOf returns the primary key of an item.
 func (s keySchema) keyOf(attrs map[string]value) map[string]value {
-	key := map[string]value{s.hash: attrs[s.hash]}
-	if s.rnge != "" {
-		key[s.rnge] = attrs[s.rnge]
+	key := map[string]value{}
+	for _, k := range s {
+		key[k.name] = attrs[k.name]
 	}
 	return key
 }
 
-// segmentStart is where segment i of n begins: below every position in it.
+// segmentStart returns the start of segment i of n, which is below every position in it.
 func segmentStart(i, n int) string {
 	hash, rest := bits.Div64(uint64(i), 0, uint64(n))
 	if rest > 0 {

@@ -2,454 +2,396 @@ package memdynamo
 
 import (
 	"crypto/rand"
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
 
 // CreateTable, DescribeTable, DeleteTable, UpdateTable, ListTables.
 
-func (e *Engine) createTable(p *params) (map[string]any, error) {
-	name := p.string("TableName")
-	definitions := p.attributeDefinitions()
-	schema := p.keySchema()
-	billing := p.enum("BillingMode", notInEnum("billingMode", "[PROVISIONED, PAY_PER_REQUEST]"), "PROVISIONED", "PAY_PER_REQUEST")
-	provisioned := p.throughput()
-	_, hasIndexes := p.members["GlobalSecondaryIndexes"]
-	var indexes []*indexRequest
-	p.structs("GlobalSecondaryIndexes", func(p *params) { indexes = append(indexes, p.index()) })
-	if err := p.done(); err != nil {
-		return nil, err
-	}
-	if err := checkName(name); err != nil {
-		return nil, err
-	}
-	kinds, err := attributeKinds(definitions)
-	if err != nil {
-		return nil, err
-	}
-	if provisioned == nil && billing == "PROVISIONED" {
-		return nil, validation("No provisioned throughput specified for the table")
-	}
-	if provisioned != nil && billing == "PAY_PER_REQUEST" {
-		return nil, validation("One or more parameter values were invalid: Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST")
-	}
-	if err := provisioned.check(); err != nil {
-		return nil, err
-	}
-	t := &table{name: name, id: rand.Text(), created: e.now(), attributes: kinds, provisioned: provisioned, items: newOrderedMap(), indexes: map[string]*index{}}
-	if t.key, err = schema.resolve(kinds, "Hash Key not specified in Attribute Definitions.  Type unknown.", "Range Key not specified in Attribute Definitions.  Type unknown."); err != nil {
-		return nil, err
-	}
-	if hasIndexes && len(indexes) == 0 {
-		return nil, validation("GSI list is empty/invalid")
-	}
-	used := map[string]bool{t.key.hash: true, t.key.rnge: true}
-	for _, r := range indexes {
-		ix, err := t.newIndex(r, kinds)
-		if err != nil {
-			return nil, err
-		}
-		if t.indexes[ix.name] != nil {
-			return nil, validation("Two global secondary indices have the same name")
-		}
-		t.indexes[ix.name] = ix
-		used[ix.key.hash], used[ix.key.rnge] = true, true
-	}
-	if len(indexes) > maxIndexes {
-		return nil, exception("LimitExceededException", "GlobalSecondaryIndex count exceeds the per-table limit of %d", maxIndexes)
-	}
-	for name := range kinds {
-		if !used[name] {
-			return nil, validation("The number of attributes in key schema must match the number of attributes defined in attribute definitions.")
-		}
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.tables[name] != nil {
-		return nil, exception("ResourceInUseException", "Cannot create preexisting table")
-	}
-	e.tables[name] = t
-	return map[string]any{"TableDescription": t.describe()}, nil
-}
-
 const maxIndexes = 20
 
-type attributeDefinition struct{ name, kind string }
-
-func (p *params) attributeDefinitions() []attributeDefinition {
-	var out []attributeDefinition
-	p.structs("AttributeDefinitions", func(p *params) {
-		out = append(out, attributeDefinition{p.string("AttributeName"), p.string("AttributeType")})
+func (e *Engine) createTable(p params) map[string]any {
+	name := p.string("TableName")
+	checkName(name)
+	t := &table{name: name, created: e.now(), indexes: map[string]*index{}}
+	t.attributes = p.attributeKinds()
+	billing := p.enum("BillingMode", "PROVISIONED", "PROVISIONED", "PAY_PER_REQUEST")
+	t.provisioned = p.throughput(billing == "PROVISIONED", "table")
+	t.key = p.keySchema(t.attributes, "%s Key not specified in Attribute Definitions.  Type unknown.", "Hash", "Range")
+	hasIndexes := p.structs("GlobalSecondaryIndexes", func(p params) {
+		ix := t.newIndex(p, t.attributes)
+		if t.indexes[ix.name] != nil {
+			panic(validation("Two global secondary indices have the same name"))
+		}
+		t.addIndex(ix)
 	})
-	return out
+	if hasIndexes && len(t.indexes) == 0 {
+		panic(validation("GSI list is empty/invalid"))
+	}
+	if len(t.keyKinds()) != len(t.attributes) {
+		panic(validation("The number of attributes in key schema must match the number of attributes defined in attribute definitions."))
+	}
+	t.protected = p.bool("DeletionProtectionEnabled")
+	t.details = p.details()
+	p.done()
+	if e.tables[name] != nil {
+		panic(exception("ResourceInUseException", "Cannot create preexisting table"))
+	}
+	e.tables[name] = t
+	return map[string]any{"TableDescription": t.describe()}
 }
 
-func attributeKinds(definitions []attributeDefinition) (map[string]kind, error) {
+// details takes the parameters that only affect the table's description, and returns the members of
+// that.
+func (p params) details() map[string]any {
+	details := map[string]any{"TableId": newUUID()}
+	if class := p.enum("TableClass", "", "STANDARD", "STANDARD_INFREQUENT_ACCESS"); class != "" {
+		details["TableClassSummary"] = map[string]any{"TableClass": class}
+	}
+	if spec := p.object("SSESpecification"); spec != nil {
+		enabled := spec.bool("Enabled")
+		typ := spec.enum("SSEType", "KMS", "AES256", "KMS")
+		key, ok := take[string](spec, "KMSMasterKeyId")
+		if !ok {
+			key = "alias/aws/dynamodb"
+		}
+		if !strings.HasPrefix(key, "arn:") {
+			key = "arn:aws:kms:ddblocal:000000000000:" + key
+		}
+		if enabled {
+			details["SSEDescription"] = map[string]any{"Status": "ENABLED", "SSEType": typ, "KMSMasterKeyArn": key}
+		}
+		spec.done()
+	}
+	if spec := p.object("StreamSpecification"); spec != nil {
+		switch enabled, ok := take[bool](spec, "StreamEnabled"); {
+		case !ok:
+			panic(validation("Stream StreamEnabled was null"))
+		case enabled:
+			refuse("StreamSpecification")
+		}
+		spec.done()
+	}
+	p.structs("Tags", func(p params) {
+		_, hasKey := take[string](p, "Key")
+		_, hasValue := take[string](p, "Value")
+		if !hasKey || !hasValue {
+			panic(validation("One or more parameter values were invalid: a tag must have a Key and a Value"))
+		}
+	})
+	return details
+}
+
+// newUUID returns a random UUID: version 4 of RFC 9562.
+func newUUID() string {
+	var b [16]byte
+	rand.Read(b[:])
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+// attributeKinds takes the AttributeDefinitions.
+func (p params) attributeKinds() map[string]kind {
 	kinds := map[string]kind{}
-	for _, d := range definitions {
-		if !(value{kind: kind(d.kind)}).isScalar() {
-			return nil, validation("Member must satisfy enum value set: [B, N, S]")
+	p.structs("AttributeDefinitions", func(p params) {
+		name, k := p.string("AttributeName"), kind(p.string("AttributeType"))
+		if !(value{kind: k}).isScalar() {
+			panic(validation("Member must satisfy enum value set: [B, N, S]"))
 		}
-		if len(d.name) < 1 || len(d.name) > 255 {
-			return nil, validation("Names of key attributes and attributes projected into an index must be between 1 and 255 characters, inclusive")
+		checkAttributeName(name)
+		if kinds[name] != "" {
+			panic(validation("Cannot have two attributes with the same name"))
 		}
-		if kinds[d.name] != "" {
-			return nil, validation("Cannot have two attributes with the same name")
-		}
-		kinds[d.name] = kind(d.kind)
-	}
-	return kinds, nil
-}
-
-type keyElement struct{ name, role string }
-
-// A schemaRequest is a KeySchema as it came; nil where there was none.
-type schemaRequest []keyElement
-
-func (p *params) keySchema() schemaRequest {
-	var out schemaRequest
-	if p.members["KeySchema"] != nil {
-		out = schemaRequest{}
-	}
-	p.structs("KeySchema", func(p *params) {
-		out = append(out, keyElement{p.string("AttributeName"), p.string("KeyType")})
+		kinds[name] = k
 	})
-	return out
+	return kinds
 }
 
-// resolve checks the schema. The two messages are for a key whose type is not
-// defined.
-func (s schemaRequest) resolve(kinds map[string]kind, hashUndefined, rangeUndefined string) (keySchema, error) {
+func checkAttributeName(name string) {
+	if len(name) < 1 || len(name) > 255 {
+		panic(validation("Names of key attributes and attributes projected into an index must be between 1 and 255 characters, inclusive"))
+	}
+}
+
+// keyRoles are the roles of a key's attributes in a KeySchema.
+var keyRoles = []string{"HASH", "RANGE"}
+
+// keySchema takes a KeySchema. undefined is the error's text for a key whose type is not defined,
+// with a verb for that one of roles, the names of HASH and RANGE in it.
+func (p params) keySchema(kinds map[string]kind, undefined string, roles ...string) keySchema {
 	var key keySchema
+	var given []string
+	ok := p.structs("KeySchema", func(p params) {
+		name := p.string("AttributeName")
+		key = append(key, keyPart{name, kinds[name], maxHashKey})
+		given = append(given, p.string("KeyType"))
+	})
 	switch {
-	case s == nil:
-		return key, validation("No defined key schema.  A key schema containing at least a hash key must be defined for all tables")
-	case len(s) == 0:
-		return key, validation("No Hash Key specified in schema.  All Dynamo DB tables must have exactly one hash key")
-	case len(s) > 2:
-		return key, validation("Key Schema too big.  Key Schema must at most consist of the hash and range key of a table")
-	case s[0].role != "HASH":
-		return key, validation("No Hash Key specified in schema.  All Dynamo DB tables must have exactly one hash key")
+	case !ok:
+		panic(validation("No defined key schema.  A key schema containing at least a hash key must be defined for all tables"))
+	case len(key) > 2:
+		panic(validation("Key Schema too big.  Key Schema must at most consist of the hash and range key of a table"))
+	case len(key) == 0 || given[0] != "HASH":
+		panic(validation("No Hash Key specified in schema.  All Dynamo DB tables must have exactly one hash key"))
 	}
-	key.hash, key.hashKind = s[0].name, kinds[s[0].name]
-	if len(s) == 2 {
+	if len(key) == 2 {
 		switch {
-		case s[1].role == "HASH":
-			return key, validation("Too many hash keys specified.  All Dynamo DB tables must have exactly one hash key")
-		case s[1].role != "RANGE":
-			return key, validation("Member must satisfy enum value set: [HASH, RANGE]")
-		case s[1].name == s[0].name:
-			return key, validation("Two keys can not have the same name")
+		case given[1] == "HASH":
+			panic(validation("Too many hash keys specified.  All Dynamo DB tables must have exactly one hash key"))
+		case given[1] != "RANGE":
+			panic(validation("Member must satisfy enum value set: [HASH, RANGE]"))
+		case key[1].name == key[0].name:
+			panic(validation("Two keys can not have the same name"))
 		}
-		key.rnge, key.rngeKind = s[1].name, kinds[s[1].name]
+		key[1].max = maxRangeKey
 	}
-	if key.hashKind == "" {
-		return key, validation("%s", hashUndefined)
+	for i, k := range key {
+		if k.kind == "" {
+			panic(validation(undefined, roles[i]))
+		}
 	}
-	if key.rnge != "" && key.rngeKind == "" {
-		return key, validation("%s", rangeUndefined)
-	}
-	return key, nil
+	return key
 }
 
-func (p *params) throughput() *throughput {
-	t := p.object("ProvisionedThroughput")
-	if t == nil {
+// throughput takes the ProvisionedThroughput, which must be there if and only if the table and its
+// indexes are provisioned; otherwise it returns nil. what names its owner in the error.
+func (p params) throughput(provisioned bool, what string) *throughput {
+	spec := p.object("ProvisionedThroughput")
+	switch {
+	case spec == nil && provisioned:
+		panic(validation("No provisioned throughput specified for the %s", what))
+	case spec == nil:
 		return nil
+	case !provisioned:
+		panic(validation("One or more parameter values were invalid: Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST"))
 	}
-	out := &throughput{t.int("ReadCapacityUnits", 0), t.int("WriteCapacityUnits", 0)}
-	if err := t.done(); err != nil {
-		p.fail(err)
+	t := &throughput{spec.int("ReadCapacityUnits", 0), spec.int("WriteCapacityUnits", 0)}
+	spec.done()
+	if t.read < 1 || t.write < 1 {
+		panic(validation("Table read and write throughput must be at least 1, and cannot be null"))
 	}
-	return out
+	return t
 }
 
-func (t *throughput) check() error {
-	if t != nil && (t.read < 1 || t.write < 1) {
-		return validation("Table read and write throughput must be at least 1, and cannot be null")
+// newIndex takes the definition of a global secondary index, and builds it from the table's items.
+func (t *table) newIndex(p params, kinds map[string]kind) *index {
+	ix := &index{name: p.string("IndexName")}
+	checkName(ix.name)
+	ix.key = p.keySchema(kinds, "Global Secondary Index %s key not specified in Attribute Definitions.Type unknown.", "hash", "range")
+	projection := p.object("Projection")
+	kindOfProjection, ok := take[string](projection, "ProjectionType")
+	if !ok {
+		panic(validation("Indexes must have a projection specified"))
 	}
-	return nil
-}
-
-// An indexRequest is a global secondary index as it came.
-type indexRequest struct {
-	name          string
-	schema        schemaRequest
-	hasProjection bool
-	projection    string
-	nonKey        []string
-	provisioned   *throughput
-}
-
-func (p *params) index() *indexRequest {
-	r := &indexRequest{name: p.string("IndexName"), schema: p.keySchema(), provisioned: p.throughput()}
-	if projection := p.object("Projection"); projection != nil {
-		r.projection, r.hasProjection = projection.optString("ProjectionType")
-		r.nonKey = projection.strings("NonKeyAttributes")
-		if err := projection.done(); err != nil {
-			p.fail(err)
-		}
-	}
-	return r
-}
-
-// newIndex makes an index of the table and its items.
-func (t *table) newIndex(r *indexRequest, kinds map[string]kind) (*index, error) {
-	if err := checkName(r.name); err != nil {
-		return nil, err
-	}
-	key, err := r.schema.resolve(kinds, "Global Secondary Index hash key not specified in Attribute Definitions.Type unknown.", "Global Secondary Index range key not specified in Attribute Definitions.Type unknown.")
-	if err != nil {
-		return nil, err
-	}
-	if !r.hasProjection {
-		return nil, validation("Indexes must have a projection specified")
-	}
-	switch r.projection {
+	included, ok := take[[]any](projection, "NonKeyAttributes")
+	projection.done()
+	ix.projection = map[string]any{"ProjectionType": kindOfProjection}
+	switch kindOfProjection {
 	case "INCLUDE":
-		if len(r.nonKey) == 0 {
-			return nil, validation("If Projection type INCLUDE is specified, some non-key attributes to include in the projection must be specified as well")
+		if len(included) == 0 {
+			panic(validation("If Projection type INCLUDE is specified, some non-key attributes to include in the projection must be specified as well"))
 		}
-		sorted := slices.Sorted(slices.Values(r.nonKey))
-		if len(slices.Compact(sorted)) != len(r.nonKey) {
-			return nil, validation("Cannot have two attributes with the same name")
-		}
+		ix.projection["NonKeyAttributes"] = included
 	case "ALL", "KEYS_ONLY":
-		if r.nonKey != nil {
-			return nil, validation("No attributes should be specified to be projected unless projection type is INCLUDE")
+		if ok {
+			panic(validation("No attributes should be specified to be projected unless projection type is INCLUDE"))
 		}
 	default:
-		return nil, validation("Projection type must be INCLUDE, ALL, or KEYS_ONLY")
+		panic(validation("Projection type must be INCLUDE, ALL, or KEYS_ONLY"))
 	}
-	if t.provisioned != nil && r.provisioned == nil {
-		return nil, validation("No provisioned throughput specified for the global secondary index")
-	}
-	if t.provisioned == nil && r.provisioned != nil {
-		return nil, validation("One or more parameter values were invalid: Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST")
-	}
-	if err := r.provisioned.check(); err != nil {
-		return nil, err
-	}
-	ix := &index{name: r.name, key: key, projection: r.projection, nonKey: r.nonKey, provisioned: r.provisioned, items: newOrderedMap()}
-	if r.projection != "ALL" {
-		ix.projected = map[string]bool{t.key.hash: true, key.hash: true}
-		for _, name := range append([]string{t.key.rnge, key.rnge}, r.nonKey...) {
-			if name != "" {
-				ix.projected[name] = true
-			}
+	if kindOfProjection != "ALL" {
+		ix.projected = map[string]bool{}
+		for _, x := range included {
+			ix.projected[as[string](x, "NonKeyAttributes")] = true
+		}
+		if len(ix.projected) != len(included) {
+			panic(validation("Cannot have two attributes with the same name"))
+		}
+		for _, k := range slices.Concat(t.key, ix.key) {
+			ix.projected[k.name] = true
 		}
 	}
-	for e := t.items.seek(""); e != nil; e = e.next[0] {
-		// Items whose attribute cannot be this index's key stay outside.
-		if hash, rnge := e.item.attrs[key.hash], e.item.attrs[key.rnge]; ix.indexed(e.item.attrs) && hash.kind == key.hashKind && (key.rnge == "" || rnge.kind == key.rngeKind) {
+	ix.provisioned = p.throughput(t.provisioned != nil, "global secondary index")
+	p.done()
+	for _, e := range t.items {
+		if ix.indexed(e.item.attrs) {
 			ix.items.set(ix.position(e.item.attrs, e.key), e.item)
 		}
 	}
-	return ix, nil
+	return ix
 }
 
-func (e *Engine) describeTable(p *params) (map[string]any, error) {
-	t, err := e.table(p)
-	if err != nil {
-		return nil, err
+func (t *table) addIndex(ix *index) {
+	if len(t.indexes) == maxIndexes {
+		panic(validation("One or more parameter values were invalid: GlobalSecondaryIndex count exceeds the per-table limit of %d", maxIndexes))
 	}
-	if err := p.done(); err != nil {
-		return nil, err
-	}
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	return map[string]any{"Table": t.describe()}, nil
+	t.indexes[ix.name] = ix
 }
 
-func (e *Engine) deleteTable(p *params) (map[string]any, error) {
-	t, err := e.table(p)
-	if err != nil {
-		return nil, err
+// keyKinds returns the attributes that are keys of the table or an index.
+func (t *table) keyKinds() map[string]kind {
+	kinds := map[string]kind{}
+	keys := slices.Clone(t.key)
+	for _, ix := range t.indexes {
+		keys = append(keys, ix.key...)
 	}
-	if err := p.done(); err != nil {
-		return nil, err
+	for _, k := range keys {
+		kinds[k.name] = k.kind
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.tables[t.name] != t {
-		return nil, tableNotFound()
+	return kinds
+}
+
+func (e *Engine) describeTable(p params) map[string]any {
+	t := e.namedTable(p)
+	p.done()
+	return map[string]any{"Table": t.describe()}
+}
+
+// deleteTable deletes the table at once, although the response says that it is being deleted.
+func (e *Engine) deleteTable(p params) map[string]any {
+	t := e.namedTable(p)
+	p.done()
+	if t.protected {
+		panic(validation("Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first."))
 	}
 	delete(e.tables, t.name)
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	return map[string]any{"TableDescription": t.describe()}, nil
+	description := t.describe()
+	description["TableStatus"] = "DELETING"
+	for _, name := range []string{"AttributeDefinitions", "KeySchema", "CreationDateTime", "GlobalSecondaryIndexes"} {
+		delete(description, name)
+	}
+	return map[string]any{"TableDescription": description}
 }
 
-// updateTable adds or deletes one index.
-func (e *Engine) updateTable(p *params) (map[string]any, error) {
-	t, err := e.table(p)
-	if err != nil {
-		return nil, err
-	}
-	kinds, err := attributeKinds(p.attributeDefinitions())
-	if err != nil {
-		return nil, err
-	}
-	var creates []*indexRequest
-	var deletes []string
-	updates := 0
-	p.structs("GlobalSecondaryIndexUpdates", func(p *params) {
+// updateTable adds or deletes one index, or switches deletion protection.
+func (e *Engine) updateTable(p params) map[string]any {
+	t := e.namedTable(p)
+	kinds := p.attributeKinds()
+	var create, del params
+	updates, actions := 0, 0
+	p.structs("GlobalSecondaryIndexUpdates", func(p params) {
 		updates++
-		if create := p.object("Create"); create != nil {
-			creates = append(creates, create.index())
-			if err := create.done(); err != nil {
-				p.fail(err)
-			}
-		}
-		if del := p.object("Delete"); del != nil {
-			deletes = append(deletes, del.string("IndexName"))
-			if err := del.done(); err != nil {
-				p.fail(err)
+		for name, action := range map[string]*params{"Create": &create, "Delete": &del} {
+			if spec := p.object(name); spec != nil {
+				*action = spec
+				actions++
 			}
 		}
 	})
-	if err := p.done(); err != nil {
-		return nil, err
-	}
+	protected, hasProtected := take[bool](p, "DeletionProtectionEnabled")
+	p.done()
 	switch {
-	case updates == 0:
-		return nil, validation("Nothing to update")
-	case len(creates)+len(deletes) == 0:
-		return nil, validation("Update global secondary index action is null")
-	case len(creates)+len(deletes) > 1:
-		return nil, exception("LimitExceededException", "Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table")
+	case updates == 0 && !hasProtected:
+		panic(validation("Nothing to update"))
+	case updates > 0 && actions == 0:
+		panic(validation("Update global secondary index action is null"))
+	case actions > 1:
+		panic(exception("LimitExceededException", "Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table"))
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, r := range creates {
+	if create != nil {
 		if len(kinds) == 0 {
-			return nil, validation("No Attribute Schema Defined")
+			panic(validation("No Attribute Schema Defined"))
 		}
 		for name, k := range t.attributes {
-			if kinds[name] == "" {
-				kinds[name] = k
-			} else if kinds[name] != k {
-				return nil, validation("invalid attribute, SchemaElement redefined should be of same type as previously defined")
+			if kinds[name] != "" && kinds[name] != k {
+				panic(validation("invalid attribute, SchemaElement redefined should be of same type as previously defined"))
 			}
+			kinds[name] = k
 		}
-		ix, err := t.newIndex(r, kinds)
-		if err != nil {
-			return nil, err
-		}
+		ix := t.newIndex(create, kinds)
 		if t.indexes[ix.name] != nil {
-			return nil, validation("Attempting to create an index which already exists")
+			panic(validation("Attempting to create an index which already exists"))
 		}
-		if len(t.indexes) == maxIndexes {
-			return nil, exception("LimitExceededException", "GlobalSecondaryIndex count exceeds the per-table limit of %d", maxIndexes)
-		}
-		t.indexes[ix.name] = ix
+		t.addIndex(ix)
 	}
-	for _, name := range deletes {
-		if name == "" {
-			return nil, validation("Invalid global secondary index name")
-		}
-		if t.indexes[name] == nil {
-			return nil, exception("ResourceNotFoundException", "Requested resource not found")
+	if del != nil {
+		name := del.string("IndexName")
+		del.done()
+		switch {
+		case name == "":
+			panic(validation("Invalid global secondary index name"))
+		case t.indexes[name] == nil:
+			panic(notFound(""))
 		}
 		delete(t.indexes, name)
 	}
-	// Definitions are those of the attributes that are keys now.
-	used := map[string]kind{}
-	keys := []keySchema{t.key}
-	for _, ix := range t.indexes {
-		keys = append(keys, ix.key)
+	if hasProtected {
+		t.protected = protected
 	}
-	for _, k := range keys {
-		used[k.hash] = k.hashKind
-		if k.rnge != "" {
-			used[k.rnge] = k.rngeKind
-		}
-	}
-	t.attributes = used
-	return map[string]any{"TableDescription": t.describe()}, nil
+	t.attributes = t.keyKinds()
+	return map[string]any{"TableDescription": t.describe()}
 }
 
-func (e *Engine) listTables(p *params) (map[string]any, error) {
+func (e *Engine) listTables(p params) map[string]any {
 	limit := p.int("Limit", 100)
-	start, hasStart := p.optString("ExclusiveStartTableName")
-	if err := p.done(); err != nil {
-		return nil, err
-	}
+	start, hasStart := take[string](p, "ExclusiveStartTableName")
+	p.done()
 	switch {
 	case limit < 1:
-		return nil, validation("Limit must be greater than or equal to 1")
+		panic(validation("Limit must be greater than or equal to 1"))
 	case limit > 100:
-		return nil, validation("Limit in ListTables must be <= 100")
+		panic(validation("Limit in ListTables must be <= 100"))
 	case hasStart:
-		if err := checkName(start); err != nil {
-			return nil, err
-		}
+		checkName(start)
 	}
-	e.mu.RLock()
-	names := sortedKeys(e.tables)
-	e.mu.RUnlock()
-	from, found := slices.BinarySearch(names, start)
-	if found {
-		from++
-	}
-	names = names[from:]
-	out := map[string]any{}
+	names := slices.Sorted(maps.Keys(e.tables))
+	names = slices.DeleteFunc(names, func(name string) bool { return name <= start })
+	out := map[string]any{"TableNames": names}
 	if len(names) > limit {
-		names = names[:limit]
+		out["TableNames"] = names[:limit]
 		out["LastEvaluatedTableName"] = names[limit-1]
 	}
-	list := make([]any, len(names))
-	for i, name := range names {
-		list[i] = name
-	}
-	out["TableNames"] = list
-	return out, nil
+	return out
 }
 
-// describe is the table's TableDescription.
+// describe returns the table's TableDescription.
 func (t *table) describe() map[string]any {
 	definitions := []any{}
-	for _, name := range sortedKeys(t.attributes) {
-		definitions = append(definitions, map[string]any{"AttributeName": name, "AttributeType": string(t.attributes[name])})
+	for _, name := range slices.Sorted(maps.Keys(t.attributes)) {
+		definitions = append(definitions, map[string]any{"AttributeName": name, "AttributeType": t.attributes[name]})
 	}
 	arn := "arn:aws:dynamodb:ddblocal:000000000000:table/" + t.name
 	created := float64(t.created.UnixMilli()) / 1000
+	size := 0
+	for _, e := range t.items {
+		size += e.item.size
+	}
+	throughput := t.provisioned.describe()
+	throughput["LastIncreaseDateTime"], throughput["LastDecreaseDateTime"], throughput["NumberOfDecreasesToday"] = 0, 0, 0
 	out := map[string]any{
 		"TableName":                 t.name,
 		"TableStatus":               "ACTIVE",
 		"TableArn":                  arn,
-		"TableId":                   strings.ToLower(t.id),
 		"CreationDateTime":          created,
 		"AttributeDefinitions":      definitions,
 		"KeySchema":                 t.key.describe(),
-		"ProvisionedThroughput":     t.provisioned.describe(true),
-		"ItemCount":                 t.items.len,
-		"TableSizeBytes":            t.items.size(nil),
-		"DeletionProtectionEnabled": false,
+		"ProvisionedThroughput":     throughput,
+		"ItemCount":                 len(t.items),
+		"TableSizeBytes":            size,
+		"DeletionProtectionEnabled": t.protected,
 	}
+	maps.Copy(out, t.details)
 	if t.provisioned == nil {
 		out["BillingModeSummary"] = map[string]any{"BillingMode": "PAY_PER_REQUEST", "LastUpdateToPayPerRequestDateTime": created}
 	}
 	var indexes []any
-	for _, name := range sortedKeys(t.indexes) {
+	for _, name := range slices.Sorted(maps.Keys(t.indexes)) {
 		ix := t.indexes[name]
-		projection := map[string]any{"ProjectionType": ix.projection}
-		if ix.nonKey != nil {
-			names := []any{}
-			for _, n := range ix.nonKey {
-				names = append(names, n)
-			}
-			projection["NonKeyAttributes"] = names
+		size := 0
+		for _, e := range ix.items {
+			size += ix.project(e.item).size
 		}
 		indexes = append(indexes, map[string]any{
 			"IndexName":             name,
 			"IndexStatus":           "ACTIVE",
 			"IndexArn":              arn + "/index/" + name,
 			"KeySchema":             ix.key.describe(),
-			"Projection":            projection,
-			"ProvisionedThroughput": ix.provisioned.describe(false),
-			"ItemCount":             ix.items.len,
-			"IndexSizeBytes":        ix.items.size(ix),
+			"Projection":            ix.projection,
+			"ProvisionedThroughput": ix.provisioned.describe(),
+			"ItemCount":             len(ix.items),
+			"IndexSizeBytes":        size,
 		})
 	}
 	if indexes != nil {
@@ -459,20 +401,16 @@ func (t *table) describe() map[string]any {
 }
 
 func (s keySchema) describe() []any {
-	out := []any{map[string]any{"AttributeName": s.hash, "KeyType": "HASH"}}
-	if s.rnge != "" {
-		out = append(out, map[string]any{"AttributeName": s.rnge, "KeyType": "RANGE"})
+	out := []any{}
+	for i, k := range s {
+		out = append(out, map[string]any{"AttributeName": k.name, "KeyType": keyRoles[i]})
 	}
 	return out
 }
 
-func (t *throughput) describe(ofTable bool) map[string]any {
-	out := map[string]any{"ReadCapacityUnits": 0, "WriteCapacityUnits": 0}
-	if t != nil {
-		out["ReadCapacityUnits"], out["WriteCapacityUnits"] = t.read, t.write
+func (t *throughput) describe() map[string]any {
+	if t == nil {
+		t = &throughput{}
 	}
-	if ofTable {
-		out["LastIncreaseDateTime"], out["LastDecreaseDateTime"], out["NumberOfDecreasesToday"] = 0, 0, 0
-	}
-	return out
+	return map[string]any{"ReadCapacityUnits": t.read, "WriteCapacityUnits": t.write}
 }

@@ -15,109 +15,104 @@ const (
 	maxTransactBytes = 4 << 20
 	maxTokenLength   = 36
 
-	// tokenLife is how long a ClientRequestToken makes a transaction
-	// idempotent.
+	// tokenLife is how long a ClientRequestToken makes a transaction idempotent.
 	tokenLife = 10 * time.Minute
 )
 
-// A tokenUse remembers a transaction that was carried out under a
-// ClientRequestToken.
+// A tokenUse remembers a transaction that was executed with a ClientRequestToken.
 type tokenUse struct {
 	request [sha256.Size]byte
 	at      time.Time
 }
 
-// The members of a transaction's items, by their names in requests and in
-// messages about them.
+// The members of a transaction's items, by their names in requests and in messages about them.
 var transactKinds = []string{opCheck, opPut, opDelete, opUpdate}
 
-func (e *Engine) transactWriteItems(p *params) (map[string]any, error) {
+func (e *Engine) transactWriteItems(p params) map[string]any {
 	token := p.string("ClientRequestToken")
 	if len(token) > maxTokenLength {
-		return nil, validation("Value %s at 'clientRequestToken' failed to satisfy constraint: Member must have length less than or equal to %d", token, maxTokenLength)
+		panic(validation("Value %s at 'clientRequestToken' failed to satisfy constraint: Member must have length less than or equal to %d", token, maxTokenLength))
 	}
-	digest := digestOf(p.members["TransactItems"])
+	digest := digestOf(p["TransactItems"])
 	level := p.capacityLevel()
 	p.collectionMetrics()
-	items := p.list("TransactItems")
-	if err := p.done(); err != nil {
-		return nil, err
-	}
+	items, ok := take[[]any](p, "TransactItems")
+	p.done()
 	switch {
-	case items == nil:
-		return nil, validation("Value null at 'transactItems' failed to satisfy constraint: Member must not be null")
+	case !ok:
+		panic(validation("Value null at 'transactItems' failed to satisfy constraint: Member must not be null"))
 	case len(items) == 0:
-		return nil, validation("Value [] at 'transactItems' failed to satisfy constraint: Member must have length greater than or equal to 1")
+		panic(validation("Value [] at 'transactItems' failed to satisfy constraint: Member must have length greater than or equal to 1"))
 	case len(items) > maxTransactItems:
-		return nil, validation("Member must have length less than or equal to %d", maxTransactItems)
+		panic(validation("Member must have length less than or equal to %d", maxTransactItems))
 	}
+	writes := e.parseTransactItems(items)
+
+	now := e.now()
+	if use, ok := e.tokens[token]; ok && now.Sub(use.at) < tokenLife {
+		if use.request != digest {
+			panic(exception("IdempotentParameterMismatchException", ""))
+		}
+		return consumedOf(transactReads(writes), level, "ReadCapacityUnits")
+	}
+	taken := executeAll(writes)
+	if token != "" {
+		e.tokens[token] = tokenUse{digest, now}
+	}
+	if now.Sub(e.tokensSwept) >= tokenLife {
+		e.tokensSwept = now
+		maps.DeleteFunc(e.tokens, func(_ string, use tokenUse) bool { return now.Sub(use.at) >= tokenLife })
+	}
+	return consumedOf(taken, level, "WriteCapacityUnits")
+}
+
+func (e *Engine) parseTransactItems(items []any) []*write {
 	writes := make([]*write, len(items))
-	tables := map[*table]bool{}
+	causes := make([]*apiError, len(items))
+	cancelled := false
+	for i, x := range items {
+		err := attempt(func() { writes[i] = e.parseTransactItem(i, as[map[string]any](x, "TransactItems")) })
+		switch {
+		case err == nil:
+		case !err.cancels:
+			panic(err)
+		case !cancelled: // DynamoDB tells of the first one alone
+			causes[i], cancelled = err, true
+		}
+	}
+	if cancelled {
+		panic(cancellation(causes))
+	}
 	type place struct {
-		t        *table
+		table    *table
 		position string
 	}
 	seen := map[place]bool{}
-	for i, x := range items {
-		w, err := e.parseTransactItem(p, i, x)
-		if err != nil {
-			return nil, err
-		}
+	for _, w := range writes {
 		at := place{w.table, w.position}
 		if seen[at] {
-			return nil, validation("Transaction request cannot include multiple operations on one item")
+			panic(validation("Transaction request cannot include multiple operations on one item"))
 		}
 		seen[at] = true
-		writes[i], tables[w.table] = w, true
 	}
-
-	// Every transaction takes the locks in the same order.
-	locks := slices.SortedFunc(maps.Keys(tables), func(a, b *table) int { return strings.Compare(a.id, b.id) })
-	for _, t := range locks {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-	}
-	if token != "" {
-		done, err := e.useToken(token, digest)
-		if err != nil {
-			return nil, err
-		}
-		if done {
-			return consumedOf(transactReads(writes), level, "ReadCapacityUnits"), nil
-		}
-	}
-	taken, err := carryOutAll(writes)
-	if err != nil {
-		if token != "" {
-			e.forgetToken(token)
-		}
-		return nil, err
-	}
-	return consumedOf(taken, level, "WriteCapacityUnits"), nil
+	return writes
 }
 
-func (e *Engine) parseTransactItem(p *params, i int, x any) (*write, error) {
-	entry := p.asParams("TransactItems", x)
-	var kind string
-	var w *params
+func (e *Engine) parseTransactItem(i int, entry params) *write {
+	kind := ""
+	var p params
 	for _, k := range transactKinds {
 		member := entry.object(k)
-		if member == nil {
-			continue
+		if member != nil && p != nil {
+			panic(validation("TransactItems can only contain one of Check, Put, Update or Delete"))
 		}
-		if w != nil {
-			return nil, validation("TransactItems can only contain one of Check, Put, Update or Delete")
+		if member != nil {
+			kind, p = k, member
 		}
-		kind, w = k, member
 	}
-	if p.err != nil {
-		return nil, p.err
-	}
-	if err := entry.done(); err != nil {
-		return nil, err
-	}
-	if w == nil {
-		return nil, validation("Invalid Request: TransactWriteRequest should contain Delete or Put or Update request")
+	entry.done()
+	if p == nil {
+		panic(validation("Invalid Request: TransactWriteRequest should contain Delete or Put or Update request"))
 	}
 	required := []string{"TableName", "Key"}
 	switch kind {
@@ -127,108 +122,112 @@ func (e *Engine) parseTransactItem(p *params, i int, x any) (*write, error) {
 		required = append(required, "ConditionExpression")
 	}
 	for _, name := range required {
-		if w.members[name] == nil {
-			return nil, validation("Value null at 'transactItems.%d.member.%s.%s' failed to satisfy constraint: Member must not be null", i+1, lowerFirst(kind), lowerFirst(name))
+		if p[name] == nil {
+			panic(validation("Value null at 'transactItems.%d.member.%s.%s' failed to satisfy constraint: Member must not be null", i+1, lowerFirst(kind), lowerFirst(name)))
 		}
 	}
-	t, err := e.table(w)
-	if err == nil {
-		var parsed *write
-		if parsed, err = e.parseWrite(w, t, kind); err == nil {
-			return parsed, w.done()
-		}
-	}
-	if w.err != nil {
-		return nil, w.err
-	}
-	return nil, err
+	w := parseWrite(p, e.table(p), kind)
+	p.done()
+	return w
 }
 
-func lowerFirst(s string) string { return strings.ToLower(s[:1]) + s[1:] }
+// cancellation returns the error of a transaction, given the error or nil of each write.
+func cancellation(causes []*apiError) *apiError {
+	reasons := make([]any, len(causes))
+	codes := make([]string, len(causes))
+	for i, err := range causes {
+		codes[i] = "None"
+		reason := map[string]any{}
+		if err != nil {
+			codes[i] = "ValidationError"
+			if err.name() == "ConditionalCheckFailedException" {
+				codes[i] = "ConditionalCheckFailed"
+			}
+			reason["Message"] = err.message
+			maps.Copy(reason, err.extra)
+		}
+		reason["Code"] = codes[i]
+		reasons[i] = reason
+	}
+	err := exception("TransactionCanceledException", "Transaction cancelled, please refer cancellation reasons for specific reasons [%s]", strings.Join(codes, ", "))
+	err.extra = map[string]any{"CancellationReasons": reasons}
+	return err
+}
 
-// carryOutAll does all of the writes or none, and returns the units they took
-// from each table.
-func carryOutAll(writes []*write) (map[*table]*units, error) {
+// executeAll executes all of the writes or none, and returns the units that they took from each
+// table.
+func executeAll(writes []*write) tableUnits {
 	type outcome struct{ old, new *item }
 	outcomes := make([]outcome, len(writes))
-	reasons := make([]any, len(writes))
-	codes := make([]string, len(writes))
+	causes := make([]*apiError, len(writes))
 	failed := false
 	size := 0
 	for i, w := range writes {
-		old, new, err := w.prepare()
-		outcomes[i] = outcome{old, new}
-		if new != nil {
-			size += new.size
-		}
-		reason := map[string]any{"Code": "None"}
-		if err != nil {
-			failed = true
-			failure, ok := err.(*apiError)
-			if !ok {
-				return nil, err
+		causes[i] = attempt(func() {
+			old, new := w.prepare()
+			outcomes[i] = outcome{old, new}
+			if new != nil {
+				size += new.size
 			}
-			reason["Code"], reason["Message"] = "ValidationError", failure.message
-			if failure.name() == "ConditionalCheckFailedException" {
-				reason["Code"] = "ConditionalCheckFailed"
-			}
-			for name, x := range failure.extra {
-				reason[name] = x
-			}
-		}
-		reasons[i], codes[i] = reason, reason["Code"].(string)
+		})
+		failed = failed || causes[i] != nil
 	}
 	if failed {
-		err := exception("TransactionCanceledException", "Transaction cancelled, please refer cancellation reasons for specific reasons [%s]", strings.Join(codes, ", "))
-		err.extra = map[string]any{"CancellationReasons": reasons}
-		return nil, err
+		panic(cancellation(causes))
 	}
 	if size > maxTransactBytes {
-		return nil, validation("The items of a transaction cannot exceed %d bytes together", maxTransactBytes)
+		panic(validation("The items of a transaction cannot exceed %d bytes together", maxTransactBytes))
 	}
-	taken := map[*table]*units{}
+	taken := tableUnits{}
 	for i, w := range writes {
-		u := units{table: writeUnits(outcomes[i].old, nil)}
-		if w.apply != nil {
-			u = w.table.put(w.position, outcomes[i].old, outcomes[i].new)
+		if w.apply == nil {
+			taken.add(w.table, units{table: writeUnits(outcomes[i].old, nil)})
+		} else {
+			taken.add(w.table, w.table.put(w.position, outcomes[i].old, outcomes[i].new))
 		}
-		if taken[w.table] == nil {
-			taken[w.table] = &units{}
-		}
-		taken[w.table].add(u, 2)
 	}
-	return taken, nil
+	return taken
 }
 
-// transactReads are the units of a transaction that was already carried out:
-// each item is read.
-func transactReads(writes []*write) map[*table]*units {
-	taken := map[*table]*units{}
+// transactReads returns the units of a transaction that was already executed: each item is read.
+func transactReads(writes []*write) tableUnits {
+	taken := tableUnits{}
 	for _, w := range writes {
 		size := 0
 		if it := w.table.items.get(w.position); it != nil {
 			size = it.size
 		}
-		if taken[w.table] == nil {
-			taken[w.table] = &units{}
-		}
-		taken[w.table].add(units{table: readUnits(size, true)}, 2)
+		taken.add(w.table, units{table: readUnits(size, true)})
 	}
 	return taken
 }
 
-func consumedOf(taken map[*table]*units, level, kind string) map[string]any {
-	out := map[string]any{}
+// tableUnits are the units that a transaction took from each table.
+type tableUnits map[*table]units
+
+// add adds twice the units of a single request.
+func (taken tableUnits) add(t *table, u units) {
+	sum := taken[t]
+	sum.table += 2 * u.table
+	for name, n := range u.indexes {
+		if sum.indexes == nil {
+			sum.indexes = map[string]float64{}
+		}
+		sum.indexes[name] += 2 * n
+	}
+	taken[t] = sum
+}
+
+func consumedOf(taken tableUnits, level, kind string) map[string]any {
 	if level == "NONE" {
-		return out
+		return map[string]any{}
 	}
 	list := []any{}
 	byName := func(a, b *table) int { return strings.Compare(a.name, b.name) }
 	for _, t := range slices.SortedFunc(maps.Keys(taken), byName) {
 		list = append(list, taken[t].consumed(t.name, level, kind))
 	}
-	out["ConsumedCapacity"] = list
-	return out
+	return map[string]any{"ConsumedCapacity": list}
 }
 
 // digestOf identifies the content of a request.
@@ -238,35 +237,4 @@ func digestOf(x any) [sha256.Size]byte {
 		panic(fmt.Sprintf("memdynamo: what was parsed from JSON has no JSON form: %v", err))
 	}
 	return sha256.Sum256(b)
-}
-
-// useToken reports whether a transaction was carried out under the token, and
-// notes this one if not.
-func (e *Engine) useToken(token string, request [sha256.Size]byte) (done bool, err error) {
-	now := e.now()
-	e.tokensMu.Lock()
-	defer e.tokensMu.Unlock()
-	if u, ok := e.tokens[token]; ok && now.Sub(u.at) < tokenLife {
-		if u.request != request {
-			return false, exception("IdempotentParameterMismatchException", "")
-		}
-		return true, nil
-	}
-	if len(e.tokens) >= e.tokensSwept*2+1000 {
-		for t, u := range e.tokens {
-			if now.Sub(u.at) >= tokenLife {
-				delete(e.tokens, t)
-			}
-		}
-		e.tokensSwept = len(e.tokens)
-	}
-	e.tokens[token] = tokenUse{request, now}
-	return false, nil
-}
-
-// forgetToken is for a transaction that failed: it may be tried again.
-func (e *Engine) forgetToken(token string) {
-	e.tokensMu.Lock()
-	defer e.tokensMu.Unlock()
-	delete(e.tokens, token)
 }

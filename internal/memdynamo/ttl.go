@@ -1,104 +1,68 @@
 package memdynamo
 
 import (
-	"strconv"
+	"slices"
 	"time"
 )
 
 // sweepEvery is the time between two deletions of a table's expired items.
 const sweepEvery = 10 * time.Second
 
-// An item that expired longer ago than this is not deleted: its attribute is
-// taken not to be a time.
+// An item that expired longer ago than this is not deleted, since its attribute is probably not a
+// time.
 const oldestExpiry = 5 * 365 * 24 * time.Hour
 
-func (e *Engine) updateTimeToLive(p *params) (map[string]any, error) {
-	t, err := e.table(p)
-	if err != nil {
-		return nil, err
-	}
+func (e *Engine) updateTimeToLive(p params) map[string]any {
+	t := e.namedTable(p)
 	spec := p.object("TimeToLiveSpecification")
 	if spec == nil {
-		return nil, validation("TimeToLiveSpecification cannot be null")
+		panic(validation("TimeToLiveSpecification cannot be null"))
 	}
-	attribute, hasAttribute := spec.optString("AttributeName")
-	_, hasEnabled := spec.members["Enabled"]
-	enabled := spec.bool("Enabled")
-	if err := spec.done(); err != nil {
-		return nil, err
+	attribute, hasAttribute := take[string](spec, "AttributeName")
+	enabled, hasEnabled := take[bool](spec, "Enabled")
+	spec.done()
+	p.done()
+	if !hasAttribute || !hasEnabled {
+		panic(validation("AttributeName cannot be null when time to live is being enabled"))
 	}
-	if err := p.done(); err != nil {
-		return nil, err
-	}
-	switch {
-	case !hasAttribute || !hasEnabled:
-		return nil, validation("AttributeName cannot be null when time to live is being enabled")
-	case len(attribute) < 1 || len(attribute) > 255:
-		return nil, validation("Names of key attributes and attributes projected into an index must be between 1 and 255 characters, inclusive")
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	checkAttributeName(attribute)
 	switch {
 	case t.ttl == "" && !enabled:
-		return nil, validation("TimeToLive is already disabled")
+		panic(validation("TimeToLive is already disabled"))
 	case t.ttl != "" && t.ttl != attribute:
-		return nil, validation("TimeToLive is active on a different AttributeName")
+		panic(validation("TimeToLive is active on a different AttributeName"))
 	case t.ttl != "" && enabled:
-		return nil, validation("TimeToLive is already enabled")
+		panic(validation("TimeToLive is already enabled"))
 	}
 	t.ttl = ""
 	if enabled {
 		t.ttl, t.swept = attribute, e.now()
 	}
-	return map[string]any{"TimeToLiveSpecification": map[string]any{"AttributeName": attribute, "Enabled": enabled}}, nil
+	return map[string]any{"TimeToLiveSpecification": map[string]any{"AttributeName": attribute, "Enabled": enabled}}
 }
 
-func (e *Engine) describeTimeToLive(p *params) (map[string]any, error) {
-	t, err := e.table(p)
-	if err != nil {
-		return nil, err
-	}
-	if err := p.done(); err != nil {
-		return nil, err
-	}
-	t.mu.RLock()
-	defer t.mu.RUnlock()
+func (e *Engine) describeTimeToLive(p params) map[string]any {
+	t := e.namedTable(p)
+	p.done()
 	description := map[string]any{"TimeToLiveStatus": "DISABLED"}
 	if t.ttl != "" {
 		description["TimeToLiveStatus"] = "ENABLED"
 		description["AttributeName"] = t.ttl
 	}
-	return map[string]any{"TimeToLiveDescription": description}, nil
+	return map[string]any{"TimeToLiveDescription": description}
 }
 
-// sweep deletes the expired items, if it is time.
+// sweep deletes the expired items, if that is due.
 func (t *table) sweep(now time.Time) {
-	due := func() bool { return t.ttl != "" && now.Sub(t.swept) >= sweepEvery }
-	t.mu.RLock()
-	skip := !due()
-	t.mu.RUnlock()
-	if skip {
-		return
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if !due() { // another request was first
+	if t.ttl == "" || now.Sub(t.swept) < sweepEvery {
 		return
 	}
 	t.swept = now
-	until, from := unix(now), unix(now.Add(-oldestExpiry))
-	for e := t.items.seek(""); e != nil; e = e.next[0] {
-		v, ok := e.item.attrs[t.ttl]
-		if ok && v.kind == kindN && v.num.compare(until) < 0 && v.num.compare(from) >= 0 {
+	until, from := decimalOf(now.Unix()), decimalOf(now.Add(-oldestExpiry).Unix())
+	for _, e := range slices.Clone(t.items) {
+		v := e.item.attrs[t.ttl]
+		if v.kind == kindN && v.num.compare(until) < 0 && v.num.compare(from) >= 0 {
 			t.put(e.key, e.item, nil)
 		}
 	}
-}
-
-func unix(t time.Time) decimal {
-	d, err := parseDecimal(strconv.FormatInt(t.Unix(), 10))
-	if err != nil {
-		panic(err) // an int64 is within a number's range
-	}
-	return d
 }
