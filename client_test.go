@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -29,15 +30,16 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/gorilla/securecookie"
 
 	"example.com/dynamostore"
 	"example.com/dynamostore/internal/memdynamo"
 )
 
-// endpoint is a server that answers as DynamoDB does, or as handler does, and counts.
+// endpoint is a server that answers as DynamoDB or as handler does, and counts.
 type endpoint struct {
 	*httptest.Server
-	handler  func(w http.ResponseWriter, r *http.Request, request int64) bool // reports whether it answered; request counts from 1
+	handler  func(w http.ResponseWriter, r *http.Request, request int64) bool // reports whether it answered; the first request is 1
 	opened   atomic.Int64                                                     // connections
 	requests atomic.Int64
 	last     atomic.Pointer[http.Request]
@@ -63,14 +65,14 @@ func newEndpoint(t testing.TB, start func(*httptest.Server)) *endpoint {
 	return e
 }
 
-// roots trusts the server.
+// roots returns a pool that trusts the server.
 func (e *endpoint) roots() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AddCert(e.Certificate())
 	return pool
 }
 
-// config is an aws.Config for the server.
+// config returns an aws.Config for the server.
 func (e *endpoint) config() aws.Config {
 	cfg := aws.Config{
 		Region:       "us-east-1",
@@ -87,7 +89,7 @@ func (e *endpoint) config() aws.Config {
 	return cfg
 }
 
-// environ sets the environment for the server, and for nothing that this machine has of its own.
+// environ sets the environment for the server, and hides what this machine has in its own.
 func (e *endpoint) environ(t testing.TB) {
 	nowhere := filepath.Join(t.TempDir(), "none")
 	for name, value := range map[string]string{
@@ -108,7 +110,7 @@ func (e *endpoint) environ(t testing.TB) {
 	}
 }
 
-// get sends one request: GetItem, of a table that does not exist unless the test made it.
+// get sends a GetItem, for a table that does not exist unless the test created it.
 func get(t testing.TB, client *dynamodb.Client) error {
 	_, err := client.GetItem(t.Context(), &dynamodb.GetItemInput{
 		TableName: aws.String("sessions"),
@@ -117,8 +119,8 @@ func get(t testing.TB, client *dynamodb.Client) error {
 	return err
 }
 
-// answered fails the test if the server's answer, that there is no such table, did not come.
-func answered(t testing.TB, err error) {
+// wantAnswer asserts that err is the server's answer: there is no such table.
+func wantAnswer(t testing.TB, err error) {
 	t.Helper()
 	var missing *types.ResourceNotFoundException
 	if !errors.As(err, &missing) {
@@ -132,8 +134,8 @@ func serverError(w http.ResponseWriter, _ *http.Request, _ int64) bool {
 	return true
 }
 
-// What the aws.Config says, and the environment by it, is done; and optFns have the last word.
-func TestNewClientTakesItsConfig(t *testing.T) {
+// The client does what the aws.Config says, and the environment by it. optFns have the last word.
+func TestNewClientFollowsItsConfig(t *testing.T) {
 	one := func() aws.Retryer { return retry.AddWithMaxAttempts(retry.NewStandard(), 1) }
 	header := func(name, want string) func(*testing.T, *endpoint) {
 		return func(t *testing.T, e *endpoint) {
@@ -220,7 +222,7 @@ func TestNewClientTakesItsConfig(t *testing.T) {
 			}
 			err := get(t, dynamostore.NewClient(cfg, test.opts...))
 			if test.handler == nil {
-				answered(t, err)
+				wantAnswer(t, err)
 			} else if err == nil {
 				t.Error("GetItem: no error")
 			}
@@ -231,21 +233,26 @@ func TestNewClientTakesItsConfig(t *testing.T) {
 	}
 }
 
-// Open asks the endpoint that the environment names, and trusts the authorities that it names.
-func TestOpenTakesTheEnvironment(t *testing.T) {
+// Open uses the endpoint that the environment names, and trusts the authorities that it names.
+func TestOpenFollowsTheEnvironment(t *testing.T) {
 	e := newEndpoint(t, (*httptest.Server).StartTLS)
+	key := []byte("the key of this test, 32 bytes..")
 	load := func() error {
-		store, err := dynamostore.Open(t.Context(), dynamostore.Config{}, keyA)
+		store, err := dynamostore.Open(t.Context(), dynamostore.Config{}, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		value, err := securecookie.EncodeMulti("session", "somebody", securecookie.CodecsFromPairs(key)...)
 		if err != nil {
 			t.Fatal(err)
 		}
 		r := httptest.NewRequestWithContext(t.Context(), "GET", "/", nil)
-		r.AddCookie(&http.Cookie{Name: cookieName, Value: signed(t, "somebody", keyA)})
-		_, err = store.Get(r, cookieName)
+		r.AddCookie(&http.Cookie{Name: "session", Value: value})
+		_, err = store.Get(r, "session")
 		return err
 	}
 	e.environ(t)
-	answered(t, load())
+	wantAnswer(t, load())
 	if got := e.last.Load().Header.Get("Authorization"); !strings.Contains(got, "Credential=FROMENV/") || !strings.Contains(got, "/eu-central-1/") {
 		t.Errorf("Authorization: %q", got)
 	}
@@ -256,13 +263,13 @@ func TestOpenTakesTheEnvironment(t *testing.T) {
 		t.Errorf("without AWS_CA_BUNDLE: %v, want an x509.UnknownAuthorityError", err)
 	}
 	t.Setenv("AWS_CA_BUNDLE", filepath.Join(t.TempDir(), "missing.pem"))
-	if _, err := dynamostore.Open(t.Context(), dynamostore.Config{}, keyA); err == nil {
-		t.Error("with an AWS_CA_BUNDLE that is not there: no error")
+	if _, err := dynamostore.Open(t.Context(), dynamostore.Config{}, key); err == nil {
+		t.Error("with an AWS_CA_BUNDLE that does not exist: no error")
 	}
 }
 
-// What a BuildableClient says itself is kept, and what it does not say is NewClient's.
-func TestNewClientKeepsWhatTheHTTPClientSays(t *testing.T) {
+// Values that a BuildableClient sets are kept. The others are NewClient's.
+func TestNewClientKeepsTheHTTPClientsValues(t *testing.T) {
 	transport := func(f func(*http.Transport)) *awshttp.BuildableClient {
 		return awshttp.NewBuildableClient().WithTransportOptions(f)
 	}
@@ -317,8 +324,9 @@ func TestNewClientKeepsWhatTheHTTPClientSays(t *testing.T) {
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			client := dynamostore.NewClient(aws.Config{Region: "us-east-1", HTTPClient: test.client, DefaultsMode: test.mode}, test.opts...)
-			buildable := dynamostore.HTTPClient(client).(*awshttp.BuildableClient)
+			var buildable *awshttp.BuildableClient
+			dynamostore.NewClient(aws.Config{Region: "us-east-1", HTTPClient: test.client, DefaultsMode: test.mode},
+				append(test.opts, func(o *dynamodb.Options) { buildable = o.HTTPClient.(*awshttp.BuildableClient) })...)
 			tr := buildable.GetTransport()
 			got := values{
 				tls: tr.TLSHandshakeTimeout, answer: tr.ResponseHeaderTimeout, idle: tr.IdleConnTimeout,
@@ -335,8 +343,8 @@ func TestNewClientKeepsWhatTheHTTPClientSays(t *testing.T) {
 	}
 }
 
-// A DialContext of the application's is called, with the time that a connection may take, or with the dialer's
-// if that was set.
+// A DialContext of the application's is called, within the time that a connection may take, unless
+// the dialer's Timeout was set.
 func TestNewClientKeepsDialContext(t *testing.T) {
 	e := newEndpoint(t, (*httptest.Server).Start)
 	for _, test := range []struct {
@@ -360,24 +368,24 @@ func TestNewClientKeepsDialContext(t *testing.T) {
 					return new(net.Dialer).DialContext(ctx, network, address)
 				}
 			})
-			answered(t, get(t, dynamostore.NewClient(cfg)))
+			wantAnswer(t, get(t, dynamostore.NewClient(cfg)))
 			if got := dials.Load(); got != 1 {
-				t.Errorf("it was called %d times, want once", got)
+				t.Errorf("DialContext was called %d times, want once", got)
 			}
 		})
 	}
 }
 
-// A client that is not the SDK's sends the requests as it is, whether cfg or an optFn brings it.
+// An HTTP client that is not the SDK's is used as it is, whether cfg or an optFn sets it.
 func TestNewClientLeavesOtherHTTPClientsAlone(t *testing.T) {
 	e := newEndpoint(t, (*httptest.Server).StartTLS)
 	own := e.Client() // an *http.Client
 	cfg := e.config()
 	cfg.HTTPClient = own
-	answered(t, get(t, dynamostore.NewClient(cfg)))
+	wantAnswer(t, get(t, dynamostore.NewClient(cfg)))
 	cfg.HTTPClient = nil
 	client := dynamostore.NewClient(cfg, func(o *dynamodb.Options) { o.HTTPClient = own })
-	answered(t, get(t, client))
+	wantAnswer(t, get(t, client))
 	if got := dynamostore.HTTPClient(client); got != aws.HTTPClient(own) {
 		t.Errorf("requests are sent by %T, want the client that was given", got)
 	}
@@ -386,7 +394,7 @@ func TestNewClientLeavesOtherHTTPClientsAlone(t *testing.T) {
 	}
 }
 
-// The pauses before retries are those that the comment states, with jitter.
+// The pauses before retries are those that the documentation states, with jitter.
 func TestRetriesAreSoon(t *testing.T) {
 	e := newEndpoint(t, (*httptest.Server).Start)
 	for _, mode := range []aws.RetryMode{"", aws.RetryModeStandard, aws.RetryModeAdaptive} {
@@ -423,8 +431,8 @@ func TestRetriesAreSoon(t *testing.T) {
 	}
 }
 
-// An answer that breaks off is asked for again.
-func TestAnswerThatBreaksOffIsRetried(t *testing.T) {
+// A truncated response is retried.
+func TestTruncatedResponseIsRetried(t *testing.T) {
 	e := newEndpoint(t, (*httptest.Server).StartTLS)
 	e.handler = func(w http.ResponseWriter, _ *http.Request, request int64) bool {
 		if request > 1 {
@@ -435,21 +443,20 @@ func TestAnswerThatBreaksOffIsRetried(t *testing.T) {
 		w.(http.Flusher).Flush()
 		panic(http.ErrAbortHandler)
 	}
-	answered(t, get(t, dynamostore.NewClient(e.config())))
+	wantAnswer(t, get(t, dynamostore.NewClient(e.config())))
 	if got := e.requests.Load(); got != 2 {
 		t.Errorf("%d requests, want 2", got)
 	}
 }
 
-// A connection that stalls, in whichever phase, is given up, and the request is sent on another one, well
-// within the default Timeout of a Store.
+// A connection that stalls, in any phase, is given up, and the request is sent on another one.
 func TestStalledConnectionIsGivenUp(t *testing.T) {
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { silent.Close() })
-	// first has the first connection dialed in another way.
+	// first dials the first connection in another way.
 	first := func(dial func(ctx context.Context, address string) (net.Conn, error)) func(*http.Transport) {
 		var dials atomic.Int64
 		return func(t *http.Transport) {
@@ -468,16 +475,18 @@ func TestStalledConnectionIsGivenUp(t *testing.T) {
 		start   func(*httptest.Server)
 		dial    func(*http.Transport)
 		handler func(http.ResponseWriter, *http.Request, int64) bool
+
+		requests int64 // that arrive
 	}{
-		{name: "TCP", start: (*httptest.Server).Start, dial: first(func(ctx context.Context, _ string) (net.Conn, error) {
+		{name: "TCP", requests: 1, start: (*httptest.Server).Start, dial: first(func(ctx context.Context, _ string) (net.Conn, error) {
 			<-ctx.Done()
 			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: ctx.Err()}
 		})},
-		{name: "TLS", start: (*httptest.Server).StartTLS, dial: first(func(ctx context.Context, _ string) (net.Conn, error) {
+		{name: "TLS", requests: 1, start: (*httptest.Server).StartTLS, dial: first(func(ctx context.Context, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "tcp", silent.Addr().String())
 		})},
-		{name: "answer", start: (*httptest.Server).StartTLS, dial: first(muted.dial), handler: muted.from},
-		{name: "answer, where HTTP/2 is offered", start: startHTTP2, dial: first(muted2.dial), handler: muted2.from},
+		{name: "answer", requests: 2, start: (*httptest.Server).StartTLS, dial: first(muted.dial), handler: muted.from},
+		{name: "answer, where HTTP/2 is offered", requests: 2, start: startHTTP2, dial: first(muted2.dial), handler: muted2.from},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -492,22 +501,25 @@ func TestStalledConnectionIsGivenUp(t *testing.T) {
 				buildable = buildable.WithTransportOptions(test.dial)
 			}
 			cfg.HTTPClient = buildable
-			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second+slack)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // if the connection is not given up
 			defer cancel()
 			begin := time.Now()
 			_, err := dynamostore.NewClient(cfg).GetItem(ctx, &dynamodb.GetItemInput{
 				TableName: aws.String("sessions"),
 				Key:       map[string]types.AttributeValue{"id": &types.AttributeValueMemberS{Value: "somebody"}},
 			})
-			answered(t, err)
-			if took := time.Since(begin); took < time.Second || took > 3*time.Second+slack {
-				t.Errorf("it took %v, want 1 s to 3 s", took)
+			wantAnswer(t, err)
+			if took := time.Since(begin); took < time.Second {
+				t.Errorf("it took %v, so the first connection did not stall", took)
+			}
+			if got := e.requests.Load(); got != test.requests {
+				t.Errorf("the server got %d requests, want %d", got, test.requests)
 			}
 		})
 	}
 }
 
-// mute makes a connection silent, as a dead one is, when the first request has come by it.
+// mute makes a connection silent, as a dead one is, once the first request has come by it.
 type mute struct{ on atomic.Bool }
 
 func (m *mute) dial(ctx context.Context, address string) (net.Conn, error) {
@@ -552,17 +564,17 @@ func startHTTP2(s *httptest.Server) {
 	s.StartTLS()
 }
 
-// NewClient speaks HTTP/1.1, also on an HTTP client that was used, and has offered HTTP/2, before.
+// NewClient speaks HTTP/1.1, also on an HTTP client that was used before, and has offered HTTP/2.
 func TestNewClientSpeaksHTTP1(t *testing.T) {
 	e := newEndpoint(t, startHTTP2)
 	cfg := e.config()
 	proto := func(client *dynamodb.Client) string {
 		t.Helper()
-		answered(t, get(t, client))
+		wantAnswer(t, get(t, client))
 		return e.last.Load().Proto
 	}
 	if got := proto(dynamodb.NewFromConfig(cfg)); got != "HTTP/2.0" {
-		t.Errorf("the SDK's client spoke %s: this server is no test", got)
+		t.Errorf("the SDK's client spoke %s, want HTTP/2.0 for this to be a test", got)
 	}
 	r, err := http.NewRequestWithContext(t.Context(), "POST", e.URL, nil)
 	if err != nil {
@@ -578,8 +590,8 @@ func TestNewClientSpeaksHTTP1(t *testing.T) {
 	}
 }
 
-// A refused write costs no connection and logs nothing: nor do answers of any other size. What the SDK
-// logs for better reasons is not kept from the log.
+// A refused write costs no connection and logs nothing. What the SDK logs for another reason is
+// logged.
 func TestRefusedWritesCostNoConnection(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -587,6 +599,20 @@ func TestRefusedWritesCostNoConnection(t *testing.T) {
 	}{
 		{"TCP", (*httptest.Server).Start},
 		{"TLS", (*httptest.Server).StartTLS},
+		{"errors without a checksum, as of DynamoDB Local", func(s *httptest.Server) {
+			engine := s.Config.Handler
+			s.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				answer := httptest.NewRecorder()
+				engine.ServeHTTP(answer, r)
+				maps.Copy(w.Header(), answer.Header())
+				if answer.Code >= 400 {
+					w.Header().Del("X-Amz-Crc32")
+				}
+				w.WriteHeader(answer.Code)
+				w.Write(answer.Body.Bytes())
+			})
+			s.Start()
+		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			e := newEndpoint(t, test.start)
@@ -624,7 +650,7 @@ func TestRefusedWritesCostNoConnection(t *testing.T) {
 				}
 			}
 			// net/http itself may give a connection up on a machine that is busy for 50 ms.
-			if got := e.opened.Load(); got > 3 {
+			if got := e.opened.Load(); got > 6 {
 				t.Errorf("%d refused writes, and as many reads, one after the other: %d connections, want 1", writes, got)
 			}
 			if got := e.requests.Load(); got != 2*writes+2 {
@@ -634,7 +660,7 @@ func TestRefusedWritesCostNoConnection(t *testing.T) {
 				t.Errorf("the SDK logged:\n%.2000s", lines)
 			}
 
-			// An answer that does not meet its checksum.
+			// A response that does not match its checksum.
 			e.handler = func(w http.ResponseWriter, _ *http.Request, _ int64) bool {
 				w.Header().Set("X-Amz-Crc32", "12345")
 				io.WriteString(w, "{}")
@@ -642,13 +668,14 @@ func TestRefusedWritesCostNoConnection(t *testing.T) {
 			}
 			get(t, client)
 			if lines := logged(); !strings.Contains(lines, "checksum") {
-				t.Errorf("an answer that does not meet its checksum: the SDK logged %q", lines)
+				t.Errorf("of a response that does not match its checksum, the SDK logged %q", lines)
 			}
 		})
 	}
 }
 
-// loadLogging returns the environment's configuration, and what is logged by it, to standard error.
+// loadLogging returns the environment's configuration, and a function that returns what its logger
+// wrote to standard error.
 func loadLogging(t testing.TB) (aws.Config, func() string) {
 	file, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
 	if err != nil {
@@ -671,7 +698,7 @@ func loadLogging(t testing.TB) (aws.Config, func() string) {
 	}
 }
 
-// HTTPS_PROXY and NO_PROXY are read once in a process, so that each case has one of its own.
+// HTTPS_PROXY and NO_PROXY are read once in a process, so each case has a process of its own.
 func TestProxy(t *testing.T) {
 	const name = "DYNAMOSTORE_TEST_PROXY_TARGET"
 	if target := os.Getenv(name); target != "" {
@@ -715,8 +742,8 @@ func TestProxy(t *testing.T) {
 	}
 }
 
-// proxiedRequest sends a request to example.com, for which httptest's certificate is as well. What would be
-// dialed outside this host goes to the target.
+// proxiedRequest sends a request to example.com, for which httptest's certificate is valid. A
+// connection to it goes to the target.
 func proxiedRequest(t *testing.T, target string) {
 	client := dynamostore.NewClient(aws.Config{
 		Region:       "us-east-1",
@@ -735,10 +762,10 @@ func proxiedRequest(t *testing.T, target string) {
 			}
 		}),
 	})
-	answered(t, get(t, client))
+	wantAnswer(t, get(t, client))
 }
 
-// trustHTTPTest trusts every server of httptest's: they share a certificate.
+// trustHTTPTest returns a pool that trusts every server of httptest: they share a certificate.
 func trustHTTPTest() *x509.CertPool {
 	s := httptest.NewTLSServer(nil)
 	defer s.Close()
@@ -747,7 +774,7 @@ func trustHTTPTest() *x509.CertPool {
 	return pool
 }
 
-// tunnel connects the client of w with the target, until either has enough.
+// tunnel connects the client of w with the target, until either closes the connection.
 func tunnel(t *testing.T, w http.ResponseWriter, target string) {
 	there, err := net.Dial("tcp", target)
 	if err != nil {

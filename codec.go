@@ -2,102 +2,88 @@ package dynamostore
 
 import (
 	"bytes"
+	"encoding"
 	"encoding/gob"
 	"errors"
 	"fmt"
+	"go/token"
+	"io"
+	"reflect"
+	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 
-	"example.com/dynamostore/internal/quickgob"
+	"example.com/dynamostore/internal/gobread"
+	"example.com/dynamostore/internal/sessiondb"
+	"example.com/dynamostore/internal/snapshot"
 	"example.com/dynamostore/internal/typedjson"
 )
 
-// A Codec turns a session's values into bytes and back. [GobCodec] and [JSONCodec] are those of
-// this package; an application may bring its own. A Codec must be safe for concurrent use.
-// Decode must give back what Encode was given, since Save compares the two to tell whether a
-// session changed, and must neither keep nor change data, nor Encode what it returned.
+// A Codec turns a session's values into bytes and back. This package has [GobCodec] and
+// [JSONCodec]; an application may provide its own. These rules apply:
 //
-// The data that Decode gets comes from the table, so it must refuse what Encode does not write. Its
-// errors are not shown to anyone, since they may quote what they could not parse. Those of Encode are
-// returned by Save, so they should name keys and types, and no values.
+//   - A Codec must be safe for concurrent use.
+//   - Decode must return values equal to those that Encode was given, and again for the same data:
+//     Save compares the session's values with a copy of what Decode returned, or with a second
+//     Decode if they cannot be copied, to find out whether the session changed.
+//   - Decode must not keep or change data, and Encode must not keep or change what it returned.
+//   - The data comes from the table, so Decode must refuse what Encode does not write. Its errors
+//     are not shown, since they may quote the data.
+//   - Save returns the errors of Encode, so they should name keys and types but no values.
 type Codec interface {
-	// Name stands in the item's codec attribute and tells what Decode reads the item. It is not
-	// empty and holds no "+".
+	// Name returns the codec's name. It is stored in the item's codec attribute and selects the
+	// Codec that decodes the item. It must not be empty or contain "+".
 	Name() string
-	// Encode returns values, which is not nil, as bytes. Its error, which Save returns, should name the key
-	// and the type that it cannot encode, and not the value.
+	// Encode returns values as bytes. values is not nil.
 	Encode(values map[any]any) ([]byte, error)
-	// Decode returns the values of which Encode made data. The map is the caller's.
+	// Decode returns the values that Encode encoded. The caller may change the map.
 	Decode(data []byte) (map[any]any, error)
 }
 
-// prepared returns what a Store uses for codec: this package's own do some work once, in New. A type that embeds one
-// of them is the application's, and stays as it is.
-func prepared(codec Codec) (Codec, error) {
+// compiled returns the codec that a Store uses in place of codec: this package's codecs do some of
+// their work once, in New. Any other codec is returned unchanged, including a type that embeds one
+// of them.
+func compiled(codec Codec) (Codec, error) {
 	switch c := codec.(type) {
 	case GobCodec, *GobCodec:
-		return preparedGob{new(quickgob.Codec)}, nil
+		return compiledGob{}, nil
 	case JSONCodec:
-		return c.prepare()
+		return c.compile()
 	case *JSONCodec:
-		return c.prepare()
+		return c.compile()
 	}
 	return codec, nil
 }
 
-// A canonical is a Codec that has equal values as equal bytes, in all that canonical reports true of.
-type canonical interface {
-	canonical(data []byte) bool
-}
-
-// A sharer is a Codec whose strings can be parts of the data, which nobody changes then.
-type sharer interface {
-	decodeShared(data []byte) (map[any]any, error)
-}
-
-// decode is codec.Decode, of data that nobody changes any more.
-func decode(codec Codec, data []byte) (map[any]any, error) {
-	if s, ok := codec.(sharer); ok {
-		return s.decodeShared(data)
-	}
-	return codec.Decode(data)
-}
-
-// A repeater is a Codec that can return same where it would make the same bytes again.
-type repeater interface {
-	encodeOr(values map[any]any, same []byte) ([]byte, error)
-}
-
-// encodeOr is codec.Encode, but may return same where that is what codec makes.
-func encodeOr(codec Codec, values map[any]any, same []byte) ([]byte, error) {
-	if r, ok := codec.(repeater); ok {
-		return r.encodeOr(values, same)
-	}
-	return codec.Encode(values)
-}
-
-// GobCodec encodes sessions by [encoding/gob], as gorilla's own stores do: keys and values may be
-// of any type that gob takes, and the application's own types are registered with [gob.Register],
-// in every program that reads the session, before it does. That holds for [time.Time] too.
+// GobCodec encodes sessions with [encoding/gob], as gorilla's own stores do. Keys and values may be
+// of any type that gob supports. Every program that reads a session must first register the types
+// in it with [gob.Register], except Go's basic types; [time.Time] must be registered.
 //
-// A Store writes and reads sessions whose keys are strings, and whose values are strings, numbers, bools, times,
-// []byte, []string, []int, and []any and map[string]any of those, in the format of gob without encoding/gob,
-// several times as fast. One that holds other types goes through encoding/gob.
+// A Store decodes sessions of plain values without encoding/gob, which would take half the CPU of a
+// Get. Plain values have string keys and are strings, numbers, bools, times, []byte, or slices and
+// maps of those. Everything else goes through encoding/gob.
+//
+// Package encoding/gob is not hardened against hostile input. If others can write to the table, set
+// Config.EncryptionKeys or use [JSONCodec].
 type GobCodec struct{}
 
 // Name returns "gob".
 func (GobCodec) Name() string { return "gob" }
 
-// Encode returns values as one gob. Its errors name the key and what to do about it.
+// Encode returns values as a gob. Its errors name the key and the type, and suggest a fix. A value
+// that contains itself is an error.
 func (GobCodec) Encode(values map[any]any) ([]byte, error) {
+	if err := snapshot.CheckCycles(values); err != nil { // encoding/gob would overflow the stack
+		return nil, err
+	}
 	var b bytes.Buffer
 	err := gob.NewEncoder(&b).Encode(values)
 	if err == nil {
 		return b.Bytes(), nil
 	}
-	// Which key it was gob does not say.
+	// encoding/gob does not name the key.
 	var errs []error
 	for k, v := range values {
 		if err := gobError(k, v); err != nil {
@@ -111,30 +97,123 @@ func (GobCodec) Encode(values map[any]any) ([]byte, error) {
 	return nil, errors.Join(errs...)
 }
 
-// gobError returns why gob does not take a pair of key and value, or nil.
+// gobError returns an error that says why encoding/gob refuses a key and its value, or nil.
 func gobError(k, v any) error {
-	err := gob.NewEncoder(&bytes.Buffer{}).Encode(map[any]any{k: v})
+	err := gob.NewEncoder(io.Discard).Encode(map[any]any{k: v})
 	if err == nil {
 		return nil
 	}
-	if _, name, ok := strings.Cut(err.Error(), "type not registered for interface: "); ok {
-		return fmt.Errorf("under %s: gob does not know the type %s: call gob.Register(%s{}) before the first request: %w", keyName(k), name, name, err)
+	name, unregistered := strings.CutPrefix(err.Error(), "gob: type not registered for interface: ")
+	if !unregistered {
+		return fmt.Errorf("under %s, type %T: %w", keyName(k), v, withoutValue(err))
 	}
-	return fmt.Errorf("under %s, type %T: %w", keyName(k), v, withoutValue(err))
+	t := dynamicType(reflect.ValueOf([]any{k, v}), name)
+	if t == nil {
+		return fmt.Errorf("under %s: gob does not know the type %s; call gob.Register with a value of it before the first request", keyName(k), name)
+	}
+	if reason := notStorable(t); reason != "" {
+		return fmt.Errorf("under %s: type %v cannot be stored: %s", keyName(k), t, reason)
+	}
+	return fmt.Errorf("under %s: gob does not know the type %v; call gob.Register(%s) before the first request", keyName(k), t, sampleOf(t))
 }
 
-// withoutValue returns gob's own errors, which name types. That of a type that encodes itself may quote the value.
+// dynamicType searches v for an interface that holds a value of the named type or a pointer to one,
+// and returns the interface's dynamic type, or nil. Errors of encoding/gob do not say whether it is
+// a pointer.
+func dynamicType(v reflect.Value, name string) (found reflect.Type) {
+	left := 100_000 // ends the search even if a value that encodes itself is cyclic
+	var search func(v reflect.Value)
+	search = func(v reflect.Value) {
+		if left--; left < 0 || found != nil {
+			return
+		}
+		switch v.Kind() {
+		case reflect.Interface:
+			if v.IsNil() {
+				return
+			}
+			if t := v.Elem().Type(); strings.TrimLeft(t.String(), "*") == name {
+				found = t
+				return
+			}
+			search(v.Elem())
+		case reflect.Pointer:
+			search(v.Elem())
+		case reflect.Slice, reflect.Array:
+			for _, e := range v.Seq2() {
+				search(e)
+			}
+		case reflect.Map:
+			for k, e := range v.Seq2() {
+				search(k)
+				search(e)
+			}
+		case reflect.Struct:
+			for i := range v.NumField() {
+				if v.Type().Field(i).IsExported() {
+					search(v.Field(i))
+				}
+			}
+		}
+	}
+	search(v)
+	return found
+}
+
+// notStorable returns why registering t would not help, or "".
+func notStorable(t reflect.Type) string {
+	base := t
+	for base.Name() == "" && slices.Contains([]reflect.Kind{reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map}, base.Kind()) {
+		base = base.Elem()
+	}
+	p := reflect.PointerTo(base)
+	switch {
+	case base.Kind() == reflect.Func || base.Kind() == reflect.Chan:
+		return "a " + base.Kind().String() + " is not data"
+	case t.Implements(reflect.TypeFor[error]()) && !token.IsExported(base.Name()):
+		return "store the text of the error instead"
+	case p.Implements(reflect.TypeFor[gob.GobEncoder]()) || p.Implements(reflect.TypeFor[encoding.BinaryMarshaler]()):
+		return ""
+	case base.Kind() == reflect.Struct && !slices.ContainsFunc(reflect.VisibleFields(base), func(f reflect.StructField) bool { return f.IsExported() }):
+		return "it has no exported fields, and no method GobEncode or MarshalBinary"
+	}
+	return ""
+}
+
+// sampleOf returns a Go expression of type t.
+func sampleOf(t reflect.Type) string {
+	// Go code uses neither the import paths that type arguments have here, nor "main." in package
+	// main.
+	name := regexp.MustCompile(`([\w.~-]+/)+|\bmain\.`).ReplaceAllString(t.String(), "")
+	name = strings.ReplaceAll(name, "interface {}", "any")
+	switch kind := t.Kind(); {
+	case kind == reflect.Pointer && slices.Contains([]reflect.Kind{reflect.Struct, reflect.Map, reflect.Slice, reflect.Array}, t.Elem().Kind()):
+		return "&" + sampleOf(t.Elem())
+	case kind == reflect.Pointer:
+		return "new(" + strings.TrimPrefix(name, "*") + ")"
+	case kind == reflect.String:
+		return name + `("")`
+	case kind == reflect.Bool:
+		return name + "(false)"
+	case kind < reflect.Array: // a number
+		return name + "(0)"
+	}
+	return name + "{}"
+}
+
+// withoutValue returns err if it is encoding/gob's own, which only names types. It replaces the
+// error of a type's method, which may quote the value.
 func withoutValue(err error) error {
 	for _, own := range []string{"gob: ", "gob NewTypeObject ", "can't represent recursive pointer type "} {
 		if strings.HasPrefix(err.Error(), own) {
 			return err
 		}
 	}
-	return errors.New("its method GobEncode, MarshalBinary or MarshalText failed")
+	return errors.New("its method GobEncode or MarshalBinary failed; the error is not shown, since it may quote the value")
 }
 
-// keyName returns how an error speaks of a key of a session's values. Keys are the program's
-// words, except that a key of another type than string may hold anything.
+// keyName returns the text for a key in an error. A string key is part of the program and safe to
+// show; a key of another type may hold anything.
 func keyName(k any) string {
 	if k, ok := k.(string); ok {
 		return "key " + strconv.Quote(k)
@@ -145,7 +224,8 @@ func keyName(k any) string {
 // Decode returns the values of a gob that Encode, or another store, wrote.
 func (GobCodec) Decode(data []byte) (values map[any]any, err error) {
 	defer func() {
-		// gob panics where a key's type cannot be one, such as a slice. No Encode wrote that.
+		// gob panics if a key is of a type that cannot be a map key, such as a slice. Encode never
+		// writes that.
 		if p := recover(); p != nil {
 			if err, ok := p.(runtime.Error); !ok || !strings.Contains(err.Error(), "unhashable") {
 				panic(p)
@@ -158,127 +238,118 @@ func (GobCodec) Decode(data []byte) (values map[any]any, err error) {
 	case err == nil:
 		return values, nil
 	case strings.Contains(err.Error(), "name not registered for interface"):
-		return nil, decodeError("it holds a type that gob does not know: call gob.Register for each type that the sessions hold, before the first request")
+		return nil, sessiondb.DecodeError("it holds a type that gob does not know; call gob.Register for each type that the sessions hold, before the first request")
 	default:
-		// gob quotes names that stand in its input.
+		// gob's error may quote names in its input.
 		return nil, errNoGob
 	}
 }
 
-const errNoGob = decodeError("it is not a gob of a session's values")
+const errNoGob = sessiondb.DecodeError("it is not a gob of a session's values")
 
-// preparedGob is a GobCodec that writes and reads by itself what needs no encoding/gob. What it leaves
-// to encoding/gob, errors included, is GobCodec's.
-type preparedGob struct{ quick *quickgob.Codec }
+// compiledGob is a GobCodec that decodes plain values without encoding/gob.
+type compiledGob struct{ GobCodec }
 
-func (preparedGob) Name() string                 { return GobCodec{}.Name() }
-func (p preparedGob) canonical(data []byte) bool { return p.quick.Ours(data) }
-
-func (p preparedGob) Encode(values map[any]any) ([]byte, error) { return p.encodeOr(values, nil) }
-
-func (p preparedGob) encodeOr(values map[any]any, same []byte) ([]byte, error) {
-	if data, ok := p.quick.EncodeOr(values, same); ok {
-		return data, nil
-	}
-	return GobCodec{}.Encode(values)
-}
-
-func (p preparedGob) Decode(data []byte) (map[any]any, error) {
-	if values, ok := p.quick.Decode(data); ok {
+func (c compiledGob) Decode(data []byte) (map[any]any, error) {
+	if values, ok := gobread.Decode(data); ok {
 		return values, nil
 	}
-	return GobCodec{}.Decode(data)
+	return c.GobCodec.Decode(data)
 }
 
-func (p preparedGob) decodeShared(data []byte) (map[any]any, error) {
-	if values, ok := p.quick.DecodeShared(data); ok {
-		return values, nil
-	}
-	return GobCodec{}.Decode(data)
-}
-
-// A decodeError is the error of one of this package's codecs: it quotes nothing of its input, so
-// it is shown.
-type decodeError string
-
-func (e decodeError) Error() string { return string(e) }
-
-// JSONCodec encodes sessions as JSON that people and other languages can read, and gives back
-// what was put in, type for type. Keys are strings. Values are what gob takes without
-// registration: every scalar type and slices of them; then [time.Time], [time.Duration], []any and
-// map[string]any of such values (so flashes too), nil, and values of Types.
-//
-// A string, a bool, an int, a float64, []any, map[string]any and nil stand in the JSON as such. What JSON
-// has no form for stands in an object with one key, which begins with "$" and names the type:
+// JSONCodec encodes sessions as JSON that people and other languages can read, and decodes them to
+// the same Go types. Keys must be strings. Values that have a JSON form are plain JSON. Any other
+// value is an object with a single name, which begins with "$" and names the type:
 //
 //	{"user":"ann","visits":3,"since":{"$time":"2026-11-24T09:30:00Z"},"cart":{"$main.Cart":{"Items":["tea"]}}}
+//
+// These values can be stored:
+//
+//   - string, bool, int, float64, []any, map[string]any and nil, as plain JSON. An int is written
+//     without a decimal point and a float64 with one. NaN, infinities and strings that are not
+//     valid UTF-8 are supported;
+//   - every other numeric type, [time.Time], [time.Duration] and []byte;
+//   - slices and string-keyed maps of all of these;
+//   - each type T of Types, and *T, []T, []*T, map[string]T and map[string]*T.
+//
+// The contents of a listed type are encoded as by encoding/json/v2, with its struct tags and
+// methods, but with these differences:
+//
+//   - A nil slice or map is null.
+//   - A duration is a string such as "1h30m0s".
+//   - NaN, infinities, complex numbers and strings that are not valid UTF-8 are supported, but are
+//     errors if the application declares their type, as in type Role string.
+//   - The value of a field of type any keeps its type if that type can be stored by itself.
+//
+// As always with JSON, some things inside a listed type are lost: unexported fields, fields tagged
+// "-", empty values tagged omitempty, and a pointer to a nil pointer, slice or map, which is
+// decoded as nil. Functions and channels are errors.
+//
+// A time keeps its instant and its offset from UTC. It is decoded as UTC if the offset is zero or
+// not in whole minutes. A time outside the years 0 to 9999 is an error. So is a value that contains
+// itself or is nested more than 1000 levels deep.
+//
+// In an item without a codec attribute, which another program wrote, "$" has no meaning: objects
+// are decoded as map[string]any, and whole numbers as int.
 type JSONCodec struct {
 	// Types holds one value of each of the application's own types, as for [gob.Register]:
-	// []any{Cart{}, Role("")}. A listed type may be stored by value and by pointer; what its
-	// fields hold need not be listed, except in fields of interface type. Fields go by their
-	// json tags.
+	// []any{Cart{}, Role("")}. The types of their fields need not be listed, except for what fields
+	// of type any hold. New refuses a type that could not be decoded: one with a field of an
+	// interface type other than any, unless it is tagged json:"-", or one that has a method to
+	// encode itself and none to decode itself. It also refuses two types with the same name, such
+	// as shop.Cart.
 	Types []any
 }
 
 // Name returns "json".
 func (JSONCodec) Name() string { return "json" }
 
-// Encode returns values as JSON, the same bytes for equal values. A key that is no string and a
-// type that is not listed are errors that name both.
+// Encode returns values as JSON; equal values give the same bytes. Its error names each key whose
+// value cannot be stored, and the type.
 func (c JSONCodec) Encode(values map[any]any) ([]byte, error) {
-	p, err := c.prepare()
+	p, err := c.compile()
 	if err != nil {
 		return nil, err
 	}
 	return p.Encode(values)
 }
 
-// Decode returns the values that Encode was given.
+// Decode returns the values that Encode was given. Its error quotes nothing of data except the name
+// of a type that Types does not list.
 func (c JSONCodec) Decode(data []byte) (map[any]any, error) {
-	p, err := c.prepare()
+	p, err := c.compile()
 	if err != nil {
 		return nil, err
 	}
 	return p.Decode(data)
 }
 
-func (c JSONCodec) prepare() (Codec, error) {
+func (c JSONCodec) compile() (Codec, error) {
 	codec, err := typedjson.New(c.Types...)
 	if err != nil {
 		return nil, err
 	}
-	return preparedJSON{codec, len(c.Types) > 0}, nil
+	return compiledJSON{codec}, nil
 }
 
-// preparedJSON is a JSONCodec whose types were looked at.
-type preparedJSON struct {
-	codec *typedjson.Codec
-	typed bool // there are Types
+// compiledJSON is a JSONCodec whose types have been checked.
+type compiledJSON struct{ codec *typedjson.Codec }
+
+func (compiledJSON) Name() string                                { return JSONCodec{}.Name() }
+func (c compiledJSON) Encode(values map[any]any) ([]byte, error) { return c.codec.Encode(values) }
+func (c compiledJSON) Decode(data []byte) (map[any]any, error) {
+	return showingErrors(c.codec.Decode(data))
 }
 
-func (preparedJSON) Name() string                                { return JSONCodec{}.Name() }
-func (p preparedJSON) Encode(values map[any]any) ([]byte, error) { return p.codec.Encode(values) }
-
-func (p preparedJSON) encodeOr(values map[any]any, same []byte) ([]byte, error) {
-	return p.codec.EncodeOr(values, same)
+// DecodeForeign decodes JSON that another program wrote.
+func (c compiledJSON) DecodeForeign(data []byte) (map[any]any, error) {
+	return showingErrors(c.codec.DecodeForeign(data))
 }
 
-// canonical is false of what holds a value of Types: an older version of the program, whose type had other
-// fields, wrote an equal one otherwise.
-func (p preparedJSON) canonical(data []byte) bool {
-	return !p.typed || !bytes.Contains(data, []byte(`{"$`))
-}
-
-func (p preparedJSON) Decode(data []byte) (map[any]any, error) { return shown(p.codec.Decode(data)) }
-
-func (p preparedJSON) decodeShared(data []byte) (map[any]any, error) {
-	return shown(p.codec.DecodeShared(data))
-}
-
-// shown returns values and err as typedjson returned them, whose errors quote nothing.
-func shown(values map[any]any, err error) (map[any]any, error) {
+// showingErrors marks the errors of typedjson as safe to show.
+func showingErrors(values map[any]any, err error) (map[any]any, error) {
 	if err != nil {
-		return nil, decodeError(err.Error())
+		return nil, sessiondb.DecodeError(err.Error())
 	}
 	return values, nil
 }

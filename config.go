@@ -9,10 +9,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"regexp"
 	"slices"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -21,142 +23,248 @@ import (
 	"github.com/gorilla/sessions"
 
 	"example.com/dynamostore/internal/envelope"
-	"example.com/dynamostore/internal/quickgob"
 	"example.com/dynamostore/internal/record"
+	"example.com/dynamostore/internal/sessiondb"
 )
 
-// Config says how sessions lie in their table and how long they live. The zero Config is a good
-// one: it wants a table "sessions" with a partition key "id" of type S, and TTL on "expires".
+// Config configures a Store. The zero Config is valid; it expects a table "sessions" with a
+// partition key "id" of type S, and TTL on "expires".
 //
-// Changes that alter the stored form of live sessions are rolled out in two steps: first every
-// instance learns to read the new form (ReadCodecs), then they write it.
+// Roll out a change of the stored form in two steps: first let every instance read the new form
+// (ReadCodecs), then let them write it.
 type Config struct {
 	// Table is the table's name or ARN. Default: "sessions".
 	Table string
 	// KeyAttribute is the table's partition key, of type S. Default: "id".
 	KeyAttribute string
-	// KeyPrefix stands before every session's ID in the key, so that several applications can
-	// share a table. Default: none.
+	// KeyPrefix precedes the session's ID in every key, so that several applications can share a
+	// table. It must not end in a letter or digit. Default: none.
 	KeyPrefix string
 	// SortKeyAttribute is the sort key, of type S, of a table with a composite key, and
-	// SortKeyValue what it holds in every session's item. Both or neither. Default: neither.
+	// SortKeyValue is its value in every session's item. Set both or neither. Default: neither.
 	SortKeyAttribute string
 	SortKeyValue     string
 	// DataAttribute holds the session's values. Default: "data".
 	DataAttribute string
-	// DataType is the type of DataAttribute. Both are read, whichever is set. Default: Binary.
+	// DataType is the type of DataAttribute. Both types are read, whichever is set. Default:
+	// Binary.
 	DataType DataType
-	// ExpiresAttribute holds the end of the session's life, in seconds since 1970: the
-	// attribute on which the table's TTL is set. Default: "expires".
+	// ExpiresAttribute holds the session's end, in seconds since 1970: the attribute on which the
+	// table's TTL is set. Default: "expires".
 	ExpiresAttribute string
 
 	// Codec encodes the values of sessions. Default: GobCodec{}.
 	Codec Codec
-	// ReadCodecs are further codecs whose sessions are read; the next Save writes them by Codec.
-	// To change the codec without logging anyone out, first add the new one here on all instances,
-	// then exchange the two, and drop the old one when its last session has ended. Items of
-	// other stores, which do not name their codec, are tried by Codec and then by these, in
-	// order. Default: none.
+	// ReadCodecs are further codecs whose sessions can be read; the next Save encodes them with
+	// Codec. To change the codec without logging anyone out, first add the new one here on all
+	// instances, then exchange the two, and remove the old one when its last session has ended.
+	// Items of other stores do not name their codec: Codec and then these are tried in order.
+	// Default: none.
 	ReadCodecs []Codec
 
-	// NoCompression stores what the codec wrote as it is. By default, sessions above 1 KiB are
-	// compressed (zstd, RFC 8878) where that saves a capacity unit. Either is read, whatever is
-	// set. Default: false.
+	// NoCompression turns compression off. By default, sessions above 1 KiB are compressed (zstd,
+	// RFC 8878) if that saves a capacity unit. Both forms can always be read. Default: false.
 	NoCompression bool
-	// EncryptionKeys, of 32 bytes each, encrypt sessions in the table: AES-256-GCM under a key for each
-	// item, derived by HKDF, and bound to the item's key and codec attribute. The first seals, all
-	// open. Who reads the table, or a backup of it, learns nothing of the values; who writes to it can
-	// neither make up a session nor move one to another ID. They can still delete one, and put back a
-	// whole older item; and the user in the attribute "user" is not encrypted. For session IDs, see HashIDs.
+	// EncryptionKeys, of 32 bytes each, encrypt the values of sessions: AES-256-GCM under a key for
+	// each item, derived by HKDF, and bound to the item's key and codec attribute. The first key
+	// encrypts, all decrypt. Someone who can read the table, or a backup of it, learns only the
+	// length of the values. Someone who can write to it can neither make up values nor move them to
+	// another ID, but can delete a session or put back a whole older item. Other attributes, such
+	// as "user" and "label", are not encrypted. For session IDs, see HashIDs.
 	//
-	// To change the key, first append the new one on all instances, then move it to the front. Sessions
-	// are encrypted anew at their next Save, changed or not, so the old key can be dropped when the
-	// longest-lived of those not saved since has ended. An instance without a session's key does not read it
-	// (ErrUndecodable), so to begin to encrypt, all are switched in one go. Default: none, not encrypted by
-	// this package.
+	// To change the key, first append the new one on all instances, then move it to the front. The
+	// next Save of a session encrypts it with the new key, even if it is unchanged, so the old key
+	// can be removed when the last session that was not saved since has ended. An instance without
+	// a session's key cannot read it (ErrUndecodable), so to start encrypting, switch all instances
+	// at once. Default: none; this package does not encrypt values.
 	EncryptionKeys [][]byte
-	// ReadPlaintext accepts, with EncryptionKeys, items that are not encrypted as well: while a
-	// table whose sessions live on is being migrated, and no longer, since who can write to the
-	// table can then slip in a session. Default: false.
+	// ReadPlaintext, with EncryptionKeys, also accepts items that are not encrypted. Set it only
+	// while sessions are being migrated: someone who can write to the table can then make one up.
+	// Default: false.
 	ReadPlaintext bool
 
-	// EventualReads makes reads eventually consistent, at half the price. A session that is not
-	// found so is read again, strongly consistent, before it counts as missing; one that is found
-	// may be some milliseconds old, and a Save then merges. Default: false.
+	// EventualReads makes reads eventually consistent, at half the price. If the session is not
+	// found, a strongly consistent read follows. A session that is found may be some milliseconds
+	// out of date; with Concurrency: Merge, a Save then merges. Default: false.
 	EventualReads bool
 
-	// Concurrency is what becomes of requests that change one session at once. Default: Merge.
+	// Concurrency says what happens when several requests change one session at once. Default:
+	// Merge.
 	Concurrency Concurrency
-	// Lock is for Concurrency: Lock. Default: see LockConfig.
+	// Lock configures Concurrency: Lock. Default: see LockConfig.
 	Lock LockConfig
+	// NoTransactions makes Regenerate use two conditional writes instead of a transaction: for
+	// global tables with multi-Region strong consistency, and for engines without
+	// TransactWriteItems. A client without that method has the same effect. If the process dies
+	// between the two writes, an item remains, under an ID that nobody knows, until it expires.
+	// Default: false.
+	NoTransactions bool
 
-	// Lifetime is how long a session lives after its last Save whose cookie has MaxAge 0 and so
-	// ends with the browser. Any other session lives for its cookie's MaxAge. Default: 24 h.
+	// Lifetime is how long a session lives after its last Save if its MaxAge is 0, so that its
+	// cookie ends with the browser. Any other session lives for its MaxAge. Default: 24 h.
 	Lifetime time.Duration
-	// MaxLifetime is the absolute timeout: how long after its creation a session ends, however
-	// active it is (OWASP Session Management Cheat Sheet, "Absolute Timeout"). Default: 0, never.
+	// MaxLifetime is the absolute timeout: a session ends this long after its creation, however
+	// active it is (OWASP Session Management Cheat Sheet, "Absolute Timeout"). Default: 0, no
+	// limit.
 	MaxLifetime time.Duration
-	// TouchInterval is by how much a Save must move the end of an unchanged session's life to
-	// be worth a write. Negative: every Save writes. Default: 0, a twentieth of the
-	// session's lifetime.
+	// TouchInterval is the smallest step in which Saves move a session's end: a Save that would
+	// move it by less leaves it alone, whatever else it writes. If negative, every Save moves it.
+	// Default: 0, which is a twentieth of the session's lifetime.
 	TouchInterval time.Duration
+	// SkipEmpty makes Save of a new session without values do nothing: it stores no item and sets
+	// no cookie. It is for applications that save the session on every page, so that visitors
+	// without cookies, such as bots, do not leave an item with each request. Default: false.
+	SkipEmpty bool
 
-	// UserKey is the key in Session.Values under which the application keeps whose session it is, a
-	// non-empty string: it becomes the attribute "user", by whose index UserSessions and
-	// DestroyUser find a user's sessions. A session without that key is nobody's. Default: "",
-	// no index.
+	// UserKey is the key in Session.Values that holds the user: a value of any string or integer
+	// kind, or an encoding.TextMarshaler. Its text form is stored as the attribute "user", which
+	// UserIndex indexes so that UserSessions, UpdateUser and DestroyUser can find a user's
+	// sessions. A session without that key has no user; for an empty value, Save returns an error.
+	// The attribute is not encrypted. Default: "", no index.
 	UserKey string
-	// UserIndex is the name of that index: partition key "user", sort key ExpiresAttribute,
-	// projected: "created". Default: "user-index".
+	// UserIndex is the name of the index of users. It has the partition key "user" and the sort key
+	// ExpiresAttribute, and projects "created", "seen" and "label". Default: "user-index".
 	UserIndex string
 
-	// HashIDs stores the SHA-256 of session IDs, in hexadecimal, so that who reads the table
-	// cannot take over a session. Turning it on or off ends the sessions that there are.
-	// Default: false.
+	// LabelKey is the key in Session.Values that holds a string of at most 256 bytes, such as a
+	// device name, which listings return as SessionInfo.Label. It is stored as the attribute
+	// "label", which is not encrypted. Default: "", no labels.
+	LabelKey string
+
+	// HashIDs stores the SHA-256 hashes of session IDs, in hexadecimal, instead of the IDs, so that
+	// someone who can read the table does not learn them. An ID and a cookie key are enough to take
+	// over a session. Turning HashIDs on or off ends all sessions. Default: false.
 	HashIDs bool
-	// NewID makes the IDs of new sessions. They must not be guessed: 128 random bits or more.
-	// Default: 256 random bits, in 52 characters of base32.
+	// NewID makes the IDs of new sessions. They must be impossible to guess: 128 random bits or
+	// more. Default: 256 random bits, in 52 characters of base32.
 	NewID func() string
 
-	// Timeout bounds each call of a Store, retries and merging included, whatever the client's
-	// own timeouts are. Waiting for a lock is apart. Default: 5 s.
+	// Timeout bounds each call of a Store, including retries and merging, whatever the client's own
+	// timeouts are. In a call that handles many sessions, it bounds each request or session; see
+	// the method. Waiting for a lock does not count. Default: 5 s.
 	Timeout time.Duration
 
-	// Observe is told of every operation on sessions that reached the table, or was spared it, when the
-	// operation ends, by the goroutine that it ran in: it should return soon, and is called
-	// by several at once. The context is that of the request or the call. DynamoDB is asked for
-	// the capacity units only where there is an Observe. Default: nil.
+	// Observe, if not nil, is called after each operation on sessions, in the operation's goroutine
+	// and with its context. It must be safe for concurrent use and return quickly. The Store asks
+	// DynamoDB for capacity units only if Observe is set. Default: nil.
 	Observe func(context.Context, Event)
 }
 
-// DataType is a type of DynamoDB attribute that holds a session's values.
+// Concurrency says what happens when several requests change one session at once. In every mode, a
+// session that has ended stays ended.
+type Concurrency int
+
+const (
+	// Merge applies the request's changes on top of what others wrote since it loaded the session.
+	// After Save, Session.Values holds the merged values.
+	//
+	//   - Maps are merged key by key and structs field by field, at any depth.
+	//   - Slices keep what either request appended, and lose what either removed.
+	//   - For everything else, if two requests changed it, the later write wins. For a counter, use
+	//     [Store.Update] or Lock.
+	Merge Concurrency = iota
+	// Refuse makes Save return ErrConflict and write nothing if another request wrote the session
+	// since it was loaded.
+	Refuse
+	// Overwrite replaces whatever others wrote: the last write wins.
+	Overwrite
+	// Lock lets one request at a time use a session. Get and New acquire its lock and read it with
+	// a single UpdateItem, while others wait. See LockConfig.
+	Lock
+)
+
+// LockConfig configures Concurrency: Lock.
+//
+// A session's lock belongs to the request whose Get or New acquired it. A second Get or New of that
+// session in the same request shares it. Save releases it, whether it succeeds or not. Without a
+// Save, it is released when the request's context ends or, if the process has died, when the lease
+// ends.
+//
+//   - A request is identified by gorilla's registry, which the first Get or New puts into its
+//     context. A request made with r.WithContext shares the lock if it was made after that.
+//   - Two requests that lock two sessions in opposite order wait for each other until Wait ends.
+//   - The lock is two attributes of the item, and every write is conditional on the session's
+//     version and on nobody else holding the lock. So if the lease ends while the handler is still
+//     running, Save returns [ErrLockLost] instead of overwriting another request's changes. The
+//     same goes for a lock that was released early because the browser disconnected, which ends the
+//     request's context.
+//   - On Lambda, no code runs after the response, so after a request without a Save the lock stays
+//     until its lease ends.
+//   - Acquiring a lock is a write: DynamoDB charges for the size of the whole item, even if the
+//     session is only read.
+//   - Whether a lease has ended is decided by the clock of the instance that wants the lock, so
+//     Lease should be long compared with the differences between the instances' clocks.
+type LockConfig struct {
+	// Wait is how long Get and New wait for the lock before they return ErrLockTimeout, not
+	// counting Config.Timeout for the last attempt. Default: 10 s.
+	Wait time.Duration
+	// MinRetry and MaxRetry bound the pauses between two attempts, which are random and grow.
+	// Default: 10 ms and 50 ms.
+	MinRetry, MaxRetry time.Duration
+	// Lease is how long a lock lasts unless it is released earlier. Set it longer than any request
+	// with a session takes. Default: 30 s.
+	Lease time.Duration
+}
+
+func (c LockConfig) withDefaults() LockConfig {
+	set := func(d *time.Duration, value time.Duration) {
+		if *d == 0 {
+			*d = value
+		}
+	}
+	set(&c.Wait, 10*time.Second)
+	set(&c.MinRetry, min(10*time.Millisecond, nonZero(c.MaxRetry, 10*time.Millisecond)))
+	set(&c.MaxRetry, max(50*time.Millisecond, c.MinRetry))
+	set(&c.Lease, 30*time.Second)
+	return c
+}
+
+func nonZero(d, otherwise time.Duration) time.Duration {
+	if d == 0 {
+		return otherwise
+	}
+	return d
+}
+
+// Format prints the Config without its EncryptionKeys, for any verb of package fmt.
+func (cfg Config) Format(f fmt.State, verb rune) {
+	type config Config // without this method
+	cfg.EncryptionKeys = nil
+	fmt.Fprintf(f, fmt.FormatString(f, verb), config(cfg))
+}
+
+// LogValue returns the Config for package log/slog, without its EncryptionKeys.
+func (cfg Config) LogValue() slog.Value { return slog.StringValue(fmt.Sprintf("%+v", cfg)) }
+
+// DataType is the type of the attribute that holds a session's values.
 type DataType int
 
 const (
-	// Binary is type B: the bytes as the codec wrote them.
+	// Binary is type B: the codec's output.
 	Binary DataType = iota
-	// String is type S: text as the codec wrote it, and anything else in base64.
+	// String is type S: the codec's output if it is text, and otherwise base64.
 	String
 )
 
 const (
 	defaultMaxAge    = 30 * 24 * 60 * 60 // seconds
-	defaultMaxLength = 4 << 20           // bytes
+	defaultMaxLength = 1 << 20           // bytes
+	minKey           = 16                // bytes of an authentication key
 	maxKey           = 2048              // bytes in a partition key
 	maxSortKey       = 1024
 )
 
-// New returns a Store on client, typically made by [NewClient]. It sends no request.
+// New returns a Store that uses client, typically made by [NewClient]. It sends no request.
 //
-// Keys are defined in pairs, as for gorilla's own stores, to allow rotation: the first of a pair
-// authenticates the cookie (32 or 64 bytes) and the second encrypts it (16, 24 or 32 bytes, or
-// nil for none). The first pair signs; all are accepted.
+// As for gorilla's own stores, keys come in pairs: the first of a pair authenticates the cookie (32
+// or 64 bytes), and the second encrypts it (16, 24 or 32 bytes, or nil for no encryption). To allow
+// rotation, there may be several pairs: the first one signs, and all are accepted.
 //
-// What is wrong in cfg and the keys is one error that holds all of it.
+// The error joins every mistake in cfg and the keys.
 func New(client Client, cfg Config, keyPairs ...[]byte) (*Store, error) {
 	var problems []error
 	if c, ok := client.(*dynamodb.Client); client == nil || ok && c == nil {
-		problems = append(problems, errors.New("dynamostore: client: is nil: take one from NewClient"))
+		problems = append(problems, errors.New("dynamostore: client: is nil; pass one from NewClient"))
 	}
 	s, err := newStore(client, cfg, keyPairs)
 	problems = append(problems, err)
@@ -166,10 +274,10 @@ func New(client Client, cfg Config, keyPairs ...[]byte) (*Store, error) {
 	return s, nil
 }
 
-// Open is [New] on a client of its own, which [NewClient] makes from the default AWS configuration:
-// environment, shared config files, the container's or instance's role ([config.LoadDefaultConfig]). It sends no request
-// to the table. A configuration without a region is an error; whether there are credentials shows at the
-// first request.
+// Open is [New] with a client that [NewClient] makes from the default AWS configuration:
+// environment, shared config files, the container's or instance's role
+// ([config.LoadDefaultConfig]). It sends no request to the table. A configuration without a region
+// is an error; missing credentials show at the first request.
 func Open(ctx context.Context, cfg Config, keyPairs ...[]byte) (*Store, error) {
 	if _, err := newStore(nil, cfg, keyPairs); err != nil {
 		return nil, err
@@ -179,14 +287,17 @@ func Open(ctx context.Context, cfg Config, keyPairs ...[]byte) (*Store, error) {
 		return nil, fmt.Errorf("dynamostore: load the AWS configuration: %w", err)
 	}
 	if awsConfig.Region == "" {
-		return nil, errors.New("dynamostore: no AWS region is set: set AWS_REGION, or region in the shared AWS config file")
+		return nil, errors.New("dynamostore: no AWS region is set; set AWS_REGION, or region in the shared AWS config file")
 	}
 	return New(NewClient(awsConfig), cfg, keyPairs...)
 }
 
-// Must returns store, and panics if err is not nil. It is for variables:
+// Must returns store, and panics if err is not nil:
 //
-//	var store = dynamostore.Must(dynamostore.Open(context.Background(), dynamostore.Config{}, key))
+//	store = dynamostore.Must(dynamostore.Open(context.Background(), dynamostore.Config{}, key))
+//
+// Call it in main. At package level it would run before TestMain, and panic in go test without an
+// AWS configuration.
 func Must(store *Store, err error) *Store {
 	if err != nil {
 		panic(err)
@@ -195,14 +306,15 @@ func Must(store *Store, err error) *Store {
 }
 
 func newStore(client Client, cfg Config, keyPairs [][]byte) (*Store, error) {
+	lock := cfg.Lock
 	cfg = cfg.withDefaults()
-	codec, readers, codecErr := cfg.codecs()
-	if err := errors.Join(cfg.check(), codecErr, checkKeys(keyPairs)); err != nil {
-		return nil, err
+	readers, codecErr := cfg.codecs()
+	var lockErr error
+	if lock != (LockConfig{}) && cfg.Concurrency != Lock {
+		lockErr = errors.New("dynamostore: Config.Lock: is set, and Config.Concurrency is not Lock; set Concurrency: Lock, or leave Lock empty")
 	}
-	index := ""
-	if cfg.UserKey != "" {
-		index = cfg.UserIndex
+	if err := errors.Join(cfg.check(), lockErr, codecErr, checkKeys(keyPairs)); err != nil {
+		return nil, err
 	}
 	s := &Store{
 		Codecs: securecookie.CodecsFromPairs(keyPairs...),
@@ -213,39 +325,76 @@ func newStore(client Client, cfg Config, keyPairs [][]byte) (*Store, error) {
 			Secure:   true,
 			SameSite: http.SameSiteLaxMode,
 		},
-		cfg:     cfg,
-		codec:   codec,
-		readers: readers,
-		envelope: envelope.New(envelope.Config{
-			Codec:         codec.Name(),
+		cfg:    cfg,
+		client: client,
+		table:  record.New(client, cfg.schema()),
+	}
+	s.db = sessiondb.New(s.table, s.dbConfig(readers))
+	s.cfg.EncryptionKeys = nil // only the DB keeps them
+	s.MaxLength(0)
+	// The item's expiry decides how long a session lives. The cookie codecs' own limit, 30 days,
+	// would end a longer one.
+	for _, codec := range s.Codecs {
+		if codec, ok := codec.(*securecookie.SecureCookie); ok {
+			codec.MaxAge(0)
+		}
+	}
+	return s, nil
+}
+
+// schema returns the names of the table and its attributes.
+func (cfg Config) schema() record.Schema {
+	schema := record.Schema{
+		Table:     cfg.Table,
+		Key:       cfg.KeyAttribute,
+		SortKey:   cfg.SortKeyAttribute,
+		SortValue: cfg.SortKeyValue,
+		Data:      cfg.DataAttribute,
+		Expires:   cfg.ExpiresAttribute,
+		Prefix:    cfg.KeyPrefix,
+		Metered:   cfg.Observe != nil,
+	}
+	if cfg.UserKey != "" {
+		schema.Index = cfg.UserIndex
+	}
+	schema.Labels = cfg.LabelKey != ""
+	return schema
+}
+
+// dbConfig returns the configuration of the DB. readers are the compiled codecs, Config.Codec
+// first.
+func (s *Store) dbConfig(readers []sessiondb.Codec) sessiondb.Config {
+	cfg := s.cfg
+	db := sessiondb.Config{
+		Table:      cfg.Table,
+		SortValue:  cfg.SortKeyValue,
+		Text:       cfg.DataType == String,
+		Codec:      readers[0],
+		ReadCodecs: readers,
+		Envelope: envelope.New(envelope.Config{
+			Codec:         readers[0].Name(),
 			Text:          cfg.DataType == String,
 			Compress:      !cfg.NoCompression,
 			Keys:          cfg.EncryptionKeys,
 			ReadPlaintext: cfg.ReadPlaintext,
 		}),
-		maxLength: defaultMaxLength,
-		table: record.New(client, record.Schema{
-			Table:     cfg.Table,
-			Key:       cfg.KeyAttribute,
-			SortKey:   cfg.SortKeyAttribute,
-			SortValue: cfg.SortKeyValue,
-			Data:      cfg.DataAttribute,
-			Expires:   cfg.ExpiresAttribute,
-			Index:     index,
-			Prefix:    cfg.KeyPrefix,
-			Metered:   cfg.Observe != nil,
-		}),
-		client: client,
+		Mode:           sessiondb.Mode(cfg.Concurrency),
+		EventualReads:  cfg.EventualReads,
+		NoTransactions: cfg.NoTransactions,
+		Lifetime:       cfg.Lifetime,
+		MaxLifetime:    cfg.MaxLifetime,
+		TouchInterval:  cfg.TouchInterval,
+		Timeout:        cfg.Timeout,
+		Lock:           sessiondb.LockConfig(cfg.Lock),
+		ObserveUnlock:  s.observeUnlock,
 	}
-	// The item's expiry decides how long a session lives. By their own limit, 30 days, the cookie
-	// codecs would end a longer one.
-	for _, codec := range s.Codecs {
-		if codec, ok := codec.(*securecookie.SecureCookie); ok {
-			codec.MaxAge(0)
-			codec.SetSerializer(quickgob.Serializer{})
-		}
+	if cfg.UserKey != "" {
+		db.UserKey = cfg.UserKey
 	}
-	return s, nil
+	if cfg.LabelKey != "" {
+		db.LabelKey = cfg.LabelKey
+	}
+	return db
 }
 
 func (cfg Config) withDefaults() Config {
@@ -279,7 +428,7 @@ func (cfg Config) withDefaults() Config {
 	return cfg
 }
 
-// newID returns 256 random bits, twice the 128 that a session ID should have at least.
+// newID returns 256 random bits, twice the recommended minimum for a session ID.
 // https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html
 func newID() string {
 	b := make([]byte, 32)
@@ -287,20 +436,24 @@ func newID() string {
 	return base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b)
 }
 
-// tableName is what DynamoDB takes for a table: a name, or an ARN.
-// https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_GetItem.html
-var tableName = regexp.MustCompile(`^([a-zA-Z0-9_.-]{3,255}|arn:[a-zA-Z0-9-]+:dynamodb:[a-zA-Z0-9-]+:[0-9]+:table/[a-zA-Z0-9_.-]{3,255})$`)
+// Patterns for the names of tables and indexes, apart from their length. A table may also be named
+// by its ARN.
+// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
+var (
+	namePattern = regexp.MustCompile(`^[a-zA-Z0-9_.-]+$`)
+	arnPattern  = regexp.MustCompile(`^arn:[a-zA-Z0-9-]+:dynamodb:[a-zA-Z0-9-]+:[0-9]+:table/`)
+)
 
-var indexName = regexp.MustCompile(`^[a-zA-Z0-9_.-]{3,255}$`)
+func isName(s string) bool { return len(s) >= 3 && len(s) <= 255 && namePattern.MatchString(s) }
 
-// check returns all that is wrong in cfg, which has its defaults, but for the codecs.
+// check returns all mistakes in cfg, which has its defaults, except for the codecs.
 func (cfg Config) check() error {
 	var problems []error
 	wrong := func(field, format string, args ...any) {
 		problems = append(problems, fmt.Errorf("dynamostore: Config."+field+": "+format, args...))
 	}
-	if !tableName.MatchString(cfg.Table) {
-		wrong("Table", "%q is no name of a table: it takes 3 to 255 of the characters a-z, A-Z, 0-9, _, - and ., or the table's ARN", cfg.Table)
+	if !isName(arnPattern.ReplaceAllString(cfg.Table, "")) {
+		wrong("Table", "%q is not a table name; want 3–255 characters from a-z, A-Z, 0-9, _, - and ., or the table's ARN", cfg.Table)
 	}
 
 	type attribute struct{ field, name string }
@@ -314,43 +467,46 @@ func (cfg Config) check() error {
 	for _, a := range attributes {
 		switch other := taken[a.name]; {
 		case a.name == "": // only SortKeyAttribute has no default
-		case slices.Contains(record.Fixed(), a.name):
-			wrong(a.field, "%q is the name of an attribute that this package uses itself: it takes any but %q", a.name, record.Fixed())
+		case slices.Contains(record.ReservedAttributes(), a.name):
+			wrong(a.field, "%q is an attribute that this package uses itself; want a name other than %q", a.name, record.ReservedAttributes())
 		case other != "":
-			wrong(a.field, "%q is Config.%s already: it takes a name of its own", a.name, other)
+			wrong(a.field, "%q is also Config.%s; want a different name", a.name, other)
 		case len(a.name) > 255 || !utf8.ValidString(a.name):
-			wrong(a.field, "%.40q is no attribute's name: it takes 1 to 255 bytes of UTF-8", a.name)
+			wrong(a.field, "%.40q is not an attribute name; want 1–255 bytes of UTF-8", a.name)
 		default:
 			taken[a.name] = a.field
 		}
 	}
 	switch {
 	case cfg.SortKeyAttribute != "" && cfg.SortKeyValue == "":
-		wrong("SortKeyValue", "is empty, while SortKeyAttribute is %q: it takes the value that marks a session", cfg.SortKeyAttribute)
+		wrong("SortKeyValue", "is empty, but SortKeyAttribute is %q; want the value that marks a session", cfg.SortKeyAttribute)
 	case cfg.SortKeyAttribute == "" && cfg.SortKeyValue != "":
-		wrong("SortKeyAttribute", "is empty, while SortKeyValue is %q: it takes the name of the table's sort key", cfg.SortKeyValue)
+		wrong("SortKeyAttribute", "is empty, but SortKeyValue is %q; want the name of the table's sort key", cfg.SortKeyValue)
 	case len(cfg.SortKeyValue) > maxSortKey || !utf8.ValidString(cfg.SortKeyValue):
-		wrong("SortKeyValue", "takes up to %d bytes of UTF-8", maxSortKey)
+		wrong("SortKeyValue", "has %d bytes; want at most %d of UTF-8", len(cfg.SortKeyValue), maxSortKey)
 	}
 	if len(cfg.KeyPrefix) > maxKey/2 || !utf8.ValidString(cfg.KeyPrefix) {
-		wrong("KeyPrefix", "takes up to %d bytes of UTF-8: DynamoDB stores keys of up to %d, the session's ID included", maxKey/2, maxKey)
+		wrong("KeyPrefix", "has %d bytes; want at most %d of UTF-8, since a key in DynamoDB has at most %d, including the session's ID", len(cfg.KeyPrefix), maxKey/2, maxKey)
+	}
+	if last, _ := utf8.DecodeLastRuneInString(cfg.KeyPrefix); unicode.IsLetter(last) || unicode.IsDigit(last) {
+		wrong("KeyPrefix", "%q ends in a letter or digit, so another application's keys could begin with it; end it with a separator, such as %q", cfg.KeyPrefix, cfg.KeyPrefix+"#")
 	}
 	if cfg.DataType != Binary && cfg.DataType != String {
-		wrong("DataType", "%d is unknown: it takes Binary or String", cfg.DataType)
+		wrong("DataType", "%d is unknown; want Binary or String", cfg.DataType)
 	}
 	if cfg.Concurrency < Merge || cfg.Concurrency > Lock {
-		wrong("Concurrency", "%d is unknown: it takes Merge, Refuse, Overwrite or Lock", cfg.Concurrency)
+		wrong("Concurrency", "%d is unknown; want Merge, Refuse, Overwrite or Lock", cfg.Concurrency)
 	}
 	for i, key := range cfg.EncryptionKeys {
 		if len(key) != 32 {
-			wrong(fmt.Sprintf("EncryptionKeys[%d]", i), "has %d bytes: it takes 32, for AES-256", len(key))
+			wrong(fmt.Sprintf("EncryptionKeys[%d]", i), "has %d bytes; want 32, for AES-256", len(key))
 		}
 	}
 	if cfg.ReadPlaintext && len(cfg.EncryptionKeys) == 0 {
-		wrong("ReadPlaintext", "is true, and there are no EncryptionKeys: it takes true only with them")
+		wrong("ReadPlaintext", "is true, but there are no EncryptionKeys; set them, or leave it false")
 	}
-	if !indexName.MatchString(cfg.UserIndex) {
-		wrong("UserIndex", "%q is no name of an index: it takes 3 to 255 of the characters a-z, A-Z, 0-9, _, - and .", cfg.UserIndex)
+	if !isName(cfg.UserIndex) {
+		wrong("UserIndex", "%q is not an index name; want 3–255 characters from a-z, A-Z, 0-9, _, - and .", cfg.UserIndex)
 	}
 	for _, d := range []struct {
 		field string
@@ -365,17 +521,17 @@ func (cfg Config) check() error {
 		{"Timeout", cfg.Timeout},
 	} {
 		if d.value < 0 {
-			wrong(d.field, "%v is negative: it takes a positive duration, or 0 for the default", d.value)
+			wrong(d.field, "%v is negative; want a positive duration, or 0 for the default", d.value)
 		}
 	}
 	if cfg.Lock.MaxRetry < cfg.Lock.MinRetry {
-		wrong("Lock.MaxRetry", "%v is less than Lock.MinRetry, %v: it takes as much or more", cfg.Lock.MaxRetry, cfg.Lock.MinRetry)
+		wrong("Lock.MaxRetry", "%v is less than Lock.MinRetry, %v; want at least that", cfg.Lock.MaxRetry, cfg.Lock.MinRetry)
 	}
 	return errors.Join(problems...)
 }
 
-// codecs returns cfg.Codec and all the codecs that read, Codec first, ready for use.
-func (cfg Config) codecs() (codec Codec, readers []Codec, err error) {
+// codecs returns cfg.Codec and cfg.ReadCodecs, compiled.
+func (cfg Config) codecs() (readers []sessiondb.Codec, err error) {
 	var problems []error
 	for i, c := range append([]Codec{cfg.Codec}, cfg.ReadCodecs...) {
 		field := "Codec"
@@ -383,43 +539,43 @@ func (cfg Config) codecs() (codec Codec, readers []Codec, err error) {
 			field = fmt.Sprintf("ReadCodecs[%d]", i-1)
 		}
 		if c == nil {
-			problems = append(problems, fmt.Errorf("dynamostore: Config.%s: is nil: it takes a Codec, such as GobCodec{}", field))
+			problems = append(problems, fmt.Errorf("dynamostore: Config.%s: is nil; want a Codec, such as GobCodec{}", field))
 			continue
 		}
-		c, err := prepared(c)
+		c, err := compiled(c)
 		if err != nil {
 			problems = append(problems, fmt.Errorf("dynamostore: Config.%s: %w", field, err))
 			continue
 		}
 		if name := c.Name(); name == "" || envelope.Codec(name) != name || !utf8.ValidString(name) {
-			problems = append(problems, fmt.Errorf("dynamostore: Config.%s: its name is %q: it takes a codec whose name is not empty and holds no \"+\"", field, name))
+			problems = append(problems, fmt.Errorf("dynamostore: Config.%s: its name is %q; want a name that is not empty and has no \"+\"", field, name))
 		}
 		readers = append(readers, c)
 	}
 	if problems != nil {
-		return nil, nil, errors.Join(problems...)
+		return nil, errors.Join(problems...)
 	}
-	return readers[0], readers, nil
+	return readers, nil
 }
 
-// checkKeys returns all that is wrong in the cookies' keys. It does not show them.
+// checkKeys returns all mistakes in the cookies' keys, without showing the keys.
 func checkKeys(keyPairs [][]byte) error {
 	if len(keyPairs) == 0 {
-		return errors.New("dynamostore: keyPairs: there is no authentication key: give one of 32 or 64 random bytes, the same on every instance")
+		return errors.New("dynamostore: keyPairs: there is no authentication key; pass one with 32 or 64 random bytes, the same on every instance")
 	}
 	var problems []error
 	for i, key := range keyPairs {
 		switch n := len(key); {
-		case i%2 == 0 && n == 0:
-			problems = append(problems, fmt.Errorf("dynamostore: keyPairs[%d]: the authentication key is empty: it takes 32 or 64 random bytes", i))
+		case i%2 == 0 && n < minKey:
+			problems = append(problems, fmt.Errorf("dynamostore: keyPairs[%d]: the authentication key has %d bytes; want 32 or 64 random bytes, and at least %d", i, n, minKey))
 		case i%2 == 1 && n != 0 && n != 16 && n != 24 && n != 32:
-			problems = append(problems, fmt.Errorf("dynamostore: keyPairs[%d]: the encryption key has %d bytes: it takes 16, 24 or 32, or nil for none", i, n))
+			problems = append(problems, fmt.Errorf("dynamostore: keyPairs[%d]: the encryption key has %d bytes; want 16, 24 or 32, or nil for none", i, n))
 		}
 	}
 	return errors.Join(problems...)
 }
 
-// hash returns the SHA-256 of a session ID in hexadecimal.
+// hash returns the SHA-256 hash of a session ID in hexadecimal.
 func hash(id string) string {
 	sum := sha256.Sum256([]byte(id))
 	return hex.EncodeToString(sum[:])

@@ -3,45 +3,58 @@ package dynamostore
 import (
 	"errors"
 
-	"example.com/dynamostore/internal/record"
+	"example.com/dynamostore/internal/sessiondb"
 )
 
-// The errors by which an application decides what to do. They come wrapped: test with [errors.Is].
-// No error of this package holds a session ID, a cookie or a value.
+// The errors that an application can act on. They are wrapped: test for them with [errors.Is]. No
+// error of this package holds a session ID, a cookie, a key or a value.
+//
+// "Nothing was written" refers to the Save that returned the error. An earlier Save of the same
+// session that failed with another error may have been applied.
 var (
-	// ErrConflict: another request wrote the session since this one loaded it, and Config.Concurrency
-	// is Refuse, or merging did not come to an end within Config.Timeout; or the ID of a new session, or of
-	// one that was to get a new one, is taken. Nothing was written, and no cookie set. Load the session in a
-	// new request and apply the change again. With Config.UserKey, it may be another user's session by now:
-	// then what this request did was not meant for it.
-	ErrConflict = errors.New("another request changed the session meanwhile")
+	// ErrConflict means one of these:
+	//   - Config.Concurrency is Refuse, and another request changed the session since this one
+	//     loaded it.
+	//   - With Config.UserKey, the session now belongs to another user, so this request's changes
+	//     are not meant for it.
+	//   - The ID of a new session is taken.
+	// Nothing was written, and no cookie was set. Load the session in a new request and apply the
+	// change again.
+	ErrConflict = sessiondb.ErrConflict
 
-	// ErrGone: the session was deleted (a logout, a rotated ID), or its absolute lifetime ended,
-	// since this request loaded it. Nothing was written, and no cookie set. Answer as to a
-	// visitor who is not logged in. From a logout (MaxAge < 0): the session got a new ID meanwhile, under
-	// which it lives on; this browser's cookie was taken away all the same.
-	ErrGone = errors.New("the session was ended meanwhile")
+	// ErrGone means that since this request loaded the session, it expired or was ended: by a
+	// logout, by Destroy or DestroyUser, or because it was given a new ID. Nothing was written, and
+	// no cookie was set. Treat the visitor as not logged in. When a logout (MaxAge < 0) returns it,
+	// another request gave the session a new ID, under which it continues; the browser's cookie was
+	// deleted all the same.
+	ErrGone = sessiondb.ErrGone
 
-	// ErrNotLoaded: Save was called on a session that Get or New could not read, for the reason
-	// that they returned. Nothing was written and no cookie set, so that the session in the table
-	// and the browser's cookie are as they were.
+	// ErrNotLoaded means that Save was called on a session that Get or New could not read; they
+	// returned the reason. Nothing was written, and no cookie was set: the stored session and the
+	// browser's cookie are unchanged.
 	ErrNotLoaded = errors.New("the session was not loaded, so it is not saved")
 
-	// ErrLockTimeout: Get or New waited for the session's lock for Config.Lock.Wait, and another
-	// request held it all the time. The session that comes with it was not loaded: see ErrNotLoaded.
-	ErrLockTimeout = errors.New("another request holds the session's lock")
+	// ErrReadOnly means that Save was called on a session from [Store.Peek]. Nothing was written,
+	// and no cookie was set. To save a session, load it with Get.
+	ErrReadOnly = errors.New("the session was loaded by Peek, so it is read-only; load it with Get to save it")
 
-	// ErrLockLost: the lease of the session's lock ended before this Save (or Save was called again
-	// after the lock was given up), and another request has taken the lock or written the session
-	// since. Nothing was written, and no cookie set.
-	ErrLockLost = errors.New("the session's lock was lost, and another request has it or has written the session")
+	// ErrLockTimeout means that Get or New waited Config.Lock.Wait for the session's lock, and
+	// other requests held it all that time. The session returned with it was not loaded: see
+	// ErrNotLoaded.
+	ErrLockTimeout = sessiondb.ErrLockTimeout
 
-	// ErrTooLarge: the session takes more than [Store.MaxLength], or its item more than the
-	// 400 KB that DynamoDB stores. Nothing was sent.
-	ErrTooLarge = record.ErrTooLarge
+	// ErrLockLost means that the lease of the session's lock ended before this Save, or that Save
+	// was called again after the lock was released, and that another request has since acquired the
+	// lock or written the session. Nothing was written, and no cookie was set.
+	ErrLockLost = sessiondb.ErrLockLost
 
-	// ErrUndecodable: the session's item is not one that this Store's configuration can read. The
-	// item is left as it is; a Save starts a new session. From Save, with Concurrency: Merge: another request
-	// has written such an item since this one loaded the session. Nothing was written.
-	ErrUndecodable = errors.New("the session's item cannot be decoded")
+	// ErrTooLarge means that the session is larger than [Store.MaxLength], or its item larger than
+	// the 400 KB that DynamoDB stores. Nothing was written.
+	ErrTooLarge = sessiondb.ErrTooLarge
+
+	// ErrUndecodable means that this Store's configuration cannot read the session's item. The item
+	// is left alone, and Save creates a new session. From Save, with Concurrency: Merge, it means
+	// that another request has written such an item since this one loaded the session. Nothing was
+	// written.
+	ErrUndecodable = sessiondb.ErrUndecodable
 )

@@ -53,7 +53,7 @@ func ExampleEvent_slog() {
 				level = slog.LevelWarn
 			}
 			log.LogAttrs(ctx, level, "session", slog.String("op", string(e.Op)), slog.Duration("duration", e.Duration),
-				slog.Int("requests", e.Requests), slog.Float64("capacity", e.Capacity), slog.Any("error", e.Err))
+				slog.Int("requests", e.Requests), slog.Float64("read_units", e.ReadUnits), slog.Float64("write_units", e.WriteUnits), slog.Any("error", e.Err))
 		},
 	}, []byte("32 random bytes, from a secret..")))
 	if err := store.EnsureTable(context.Background()); err != nil {
@@ -65,24 +65,25 @@ func ExampleEvent_slog() {
 	cookie.Value = "Zm9yZ2Vk"
 	request(store, cookie, func(values map[any]any) {})
 	// Output:
-	// level=DEBUG msg=session op=load requests=0 capacity=0 error=<nil>
-	// level=DEBUG msg=session op=create requests=1 capacity=1 error=<nil>
-	// level=DEBUG msg=session op=load requests=1 capacity=1 error=<nil>
-	// level=DEBUG msg=session op=skip requests=0 capacity=0 error=<nil>
-	// level=WARN msg=session op=load requests=0 capacity=0 error="securecookie: the value is not valid"
+	// level=DEBUG msg=session op=load requests=0 read_units=0 write_units=0 error=<nil>
+	// level=DEBUG msg=session op=create requests=1 read_units=0 write_units=1 error=<nil>
+	// level=DEBUG msg=session op=load requests=1 read_units=1 write_units=0 error=<nil>
+	// level=DEBUG msg=session op=skip requests=0 read_units=0 write_units=0 error=<nil>
+	// level=WARN msg=session op=load requests=0 read_units=0 write_units=0 error="securecookie: the value is not valid"
 	// securecookie: the value is not valid
-	// level=DEBUG msg=session op=create requests=1 capacity=1 error=<nil>
+	// level=DEBUG msg=session op=create requests=1 read_units=0 write_units=1 error=<nil>
 }
 
 // Counters by operation, which expvar publishes on /debug/vars.
 func ExampleEvent_expvar() {
 	var operations, failures, requests expvar.Map // expvar.NewMap("sessions") and so on, to publish them
-	var capacity expvar.Float
+	var readUnits, writeUnits expvar.Float
 	store := dynamostore.Must(dynamostore.New(dynamostoretest.Open(), dynamostore.Config{
 		Observe: func(_ context.Context, e dynamostore.Event) {
 			operations.Add(string(e.Op), 1)
 			requests.Add(string(e.Op), int64(e.Requests))
-			capacity.Add(e.Capacity)
+			readUnits.Add(e.ReadUnits)
+			writeUnits.Add(e.WriteUnits)
 			if e.Err != nil {
 				failures.Add(string(e.Op), 1)
 			}
@@ -99,10 +100,10 @@ func ExampleEvent_expvar() {
 	fmt.Println("operations", operations.String())
 	fmt.Println("requests  ", requests.String())
 	fmt.Println("failures  ", failures.String())
-	fmt.Println("capacity  ", capacity.String())
+	fmt.Println("units     ", readUnits.String(), "read,", writeUnits.String(), "written")
 	// Output:
 	// operations {"create": 1, "load": 4, "skip": 1, "update": 2}
 	// requests   {"create": 1, "load": 3, "skip": 0, "update": 2}
 	// failures   {}
-	// capacity   6
+	// units      3 read, 3 written
 }

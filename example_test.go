@@ -11,14 +11,17 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
+	"sync"
 	"time"
 
 	"example.com/dynamostore"
 	"example.com/dynamostore/dynamostoretest"
+	"github.com/gorilla/sessions"
 )
 
-// A store on a client of one's own, and a handler that uses it. The client here is one in memory, and newBrowser
-// stands for a visitor's browser, which keeps the cookies.
+// A store on a client of one's own, and a handler that uses it. The client here is one in memory,
+// and newBrowser stands for a visitor's browser, which keeps the cookies.
 func ExampleNew() {
 	client := dynamostoretest.Open() // in production: dynamostore.NewClient(awsConfig)
 	store, err := dynamostore.New(client, dynamostore.Config{}, []byte("32 or 64 random bytes, from a file"))
@@ -54,8 +57,8 @@ func ExampleNew() {
 	// bob: visit 1
 }
 
-// Open takes region, credentials and endpoint from the environment, as the AWS command line does. Here
-// they name a DynamoDB in memory.
+// Open takes region, credentials and endpoint from the environment, as the AWS command line does.
+// Here they name a DynamoDB in memory.
 func ExampleOpen() {
 	server := httptest.NewServer(dynamostoretest.NewHandler())
 	defer server.Close()
@@ -327,6 +330,286 @@ func ExampleCodec() {
 	data, err := cfg.Codec.Encode(map[any]any{"user": "ann"})
 	fmt.Printf("%s %v\n", data, err)
 	// Output: {"user":"ann"} <nil>
+}
+
+// A user's devices, for a page that lists them and can end one. The Keys stay out of the page: its
+// form sends the position.
+func ExampleConfig_labelKey() {
+	store := newStore(dynamostore.Config{UserKey: "user", LabelKey: "device"})
+	login := func(device string) *browserForExamples {
+		browser := newBrowser()
+		browser.visit(func(w http.ResponseWriter, r *http.Request) {
+			session, _ := store.Get(r, "session")
+			session.Values["user"] = "ann" // once the password was checked
+			session.Values["device"] = device
+			session.Options.MaxAge = map[string]int{"Firefox on Linux": 86400, "Safari on iOS": 604800}[device]
+			if err := store.Regenerate(r, w, session); err != nil {
+				log.Fatal(err)
+			}
+		})
+		return browser
+	}
+	laptop, phone := login("Firefox on Linux"), login("Safari on iOS")
+
+	devices := func(w http.ResponseWriter, r *http.Request) {
+		session, _ := store.Get(r, "session")
+		for info, err := range store.UserSessions(r.Context(), "ann") {
+			if err != nil {
+				log.Fatal(err)
+			}
+			note := ""
+			if info.Key == store.Key(session) {
+				note = " (this device)"
+			}
+			fmt.Fprintf(w, "%s, last used %.0f minutes ago%s\n", info.Label, time.Since(info.LastSeen).Minutes(), note)
+		}
+	}
+	fmt.Print(laptop.visit(devices))
+
+	laptop.visit(func(w http.ResponseWriter, r *http.Request) {
+		for info, err := range store.UserSessions(r.Context(), "ann") {
+			if err == nil && info.Label == "Safari on iOS" {
+				err = store.Destroy(r.Context(), info.Key)
+			}
+			if err != nil {
+				log.Fatal(err)
+			}
+		}
+	})
+	fmt.Print("after the phone was logged out:\n", laptop.visit(devices))
+	fmt.Println("the phone's user:", phone.visit(func(w http.ResponseWriter, r *http.Request) {
+		session, _ := store.Get(r, "session")
+		fmt.Fprint(w, session.Values["user"])
+	}))
+	// Output:
+	// Firefox on Linux, last used 0 minutes ago (this device)
+	// Safari on iOS, last used 0 minutes ago
+	// after the phone was logged out:
+	// Firefox on Linux, last used 0 minutes ago (this device)
+	// the phone's user: <nil>
+}
+
+// What is stored of a session, outside of its requests.
+func ExampleStore_Load() {
+	store := newStore(dynamostore.Config{UserKey: "user"})
+	var key string // such as SessionInfo.Key
+	newBrowser().visit(func(w http.ResponseWriter, r *http.Request) {
+		session, _ := store.Get(r, "session")
+		session.Values["user"], session.Values["cart"] = "ann", []string{"tea"}
+		if err := session.Save(r, w); err != nil {
+			log.Fatal(err)
+		}
+		key = store.Key(session)
+	})
+
+	ctx := context.Background()
+	info, values, err := store.Load(ctx, key)
+	fmt.Println(info.User, values["cart"], err)
+
+	if err := store.Destroy(ctx, key); err != nil {
+		log.Fatal(err)
+	}
+	_, _, err = store.Load(ctx, key)
+	fmt.Println("gone:", errors.Is(err, dynamostore.ErrGone))
+	// Output:
+	// ann [tea] <nil>
+	// gone: true
+}
+
+// A message for somebody who is not there at the moment. Twenty at once are twenty messages: change
+// runs again if somebody else wrote the session meanwhile.
+func ExampleStore_Update() {
+	store := newStore(dynamostore.Config{})
+	browser := newBrowser()
+	var key string
+	browser.visit(func(w http.ResponseWriter, r *http.Request) {
+		session, _ := store.Get(r, "session")
+		session.Values["unread"] = 0
+		if err := session.Save(r, w); err != nil {
+			log.Fatal(err)
+		}
+		key = store.Key(session)
+	})
+
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			err := store.Update(context.Background(), key, func(values map[any]any) error {
+				unread, _ := values["unread"].(int)
+				values["unread"] = unread + 1
+				return nil
+			})
+			if err != nil { // ErrGone if the session has ended
+				log.Fatal(err)
+			}
+		})
+	}
+	wg.Wait()
+	fmt.Println(browser.visit(func(w http.ResponseWriter, r *http.Request) {
+		session, _ := store.Get(r, "session")
+		fmt.Fprint(w, session.Values["unread"], " unread")
+	}))
+	// Output: 20 unread
+}
+
+// An administrator takes a role away: from the next request on, on all of the user's devices.
+func ExampleStore_UpdateUser() {
+	store := newStore(dynamostore.Config{UserKey: "user"})
+	phone, laptop := newBrowser(), newBrowser()
+	for _, browser := range []*browserForExamples{phone, laptop} {
+		browser.visit(func(w http.ResponseWriter, r *http.Request) {
+			session, _ := store.Get(r, "session")
+			session.Values["user"], session.Values["roles"] = "ann", []string{"author", "editor"}
+			if err := store.Regenerate(r, w, session); err != nil {
+				log.Fatal(err)
+			}
+		})
+	}
+
+	n, err := store.UpdateUser(context.Background(), "ann", func(values map[any]any) error {
+		roles, _ := values["roles"].([]string)
+		values["roles"] = slices.DeleteFunc(roles, func(role string) bool { return role == "editor" })
+		return nil
+	})
+	fmt.Println("sessions:", n, err)
+
+	roles := func(w http.ResponseWriter, r *http.Request) {
+		session, _ := store.Get(r, "session")
+		fmt.Fprint(w, session.Values["roles"])
+	}
+	fmt.Println(phone.visit(roles), laptop.visit(roles))
+	// Output:
+	// sessions: 2 <nil>
+	// [author] [author]
+}
+
+// A page that only reads the session. With Concurrency: Lock, it does not wait for a request that
+// holds the lock, such as a slow upload, and it cannot change anything by mistake.
+func ExampleStore_Peek() {
+	store := newStore(dynamostore.Config{Concurrency: dynamostore.Lock})
+	browser := newBrowser()
+	browser.visit(func(w http.ResponseWriter, r *http.Request) {
+		session, _ := store.Get(r, "session")
+		session.Values["user"] = "ann"
+		if err := session.Save(r, w); err != nil {
+			log.Fatal(err)
+		}
+	})
+
+	header := func(w http.ResponseWriter, r *http.Request) {
+		session, err := store.Peek(r, "session")
+		fmt.Fprint(w, session.Values["user"], " ", err)
+	}
+	otherTab := browser.copy()
+	browser.visit(func(w http.ResponseWriter, r *http.Request) {
+		session, _ := store.Get(r, "session") // holds the lock
+		fmt.Println(otherTab.visit(header))
+		if err := session.Save(r, w); err != nil {
+			log.Fatal(err)
+		}
+	})
+	browser.visit(func(w http.ResponseWriter, r *http.Request) {
+		session, _ := store.Peek(r, "session")
+		fmt.Println("read only:", errors.Is(session.Save(r, w), dynamostore.ErrReadOnly))
+	})
+	// Output:
+	// ann <nil>
+	// read only: true
+}
+
+// With AutoSave around them, handlers need not save: what they changed is stored before their
+// response is sent.
+func ExampleAutoSave() {
+	store := newStore(dynamostore.Config{})
+	mux := http.NewServeMux()
+	mux.HandleFunc("/add", func(w http.ResponseWriter, r *http.Request) {
+		session, _ := store.Get(r, "session")
+		cart, _ := session.Values["cart"].([]string)
+		session.Values["cart"] = append(cart, r.URL.Query().Get("item"))
+		fmt.Fprintf(w, "%d in your cart", len(cart)+1)
+	})
+	handler := dynamostore.AutoSave(mux, func(w http.ResponseWriter, r *http.Request, err error) {
+		switch { // instead of what the handler responded
+		case errors.Is(err, dynamostore.ErrGone):
+			http.Error(w, "You are logged out.", http.StatusUnauthorized)
+		default:
+			http.Error(w, "Please try again soon.", http.StatusServiceUnavailable)
+		}
+	})
+
+	browser := newBrowser()
+	add := func(item string) string {
+		return browser.visit(func(w http.ResponseWriter, r *http.Request) {
+			r.URL.Path, r.URL.RawQuery = "/add", "item="+item
+			handler.ServeHTTP(w, r)
+		})
+	}
+	fmt.Println(add("tea"))
+	fmt.Println(add("milk"))
+	// Output:
+	// 1 in your cart
+	// 2 in your cart
+}
+
+// Where each page saves its session, SkipEmpty spares the visitors that have nothing to keep, such
+// as bots: no request, no item, and no cookie.
+func ExampleConfig_skipEmpty() {
+	store := newStore(dynamostore.Config{SkipEmpty: true})
+	page := func(w http.ResponseWriter, r *http.Request) {
+		session, _ := store.Get(r, "session")
+		if item := r.URL.Query().Get("add"); item != "" {
+			session.Values["cart"] = item
+		}
+		if err := session.Save(r, w); err != nil {
+			log.Fatal(err)
+		}
+		fmt.Fprint(w, "cookies: ", len(w.Header()["Set-Cookie"]))
+	}
+
+	bot, visitor := newBrowser(), newBrowser()
+	fmt.Println("bot,", bot.visit(page))
+	fmt.Println("visitor,", visitor.visit(func(w http.ResponseWriter, r *http.Request) {
+		r.URL.RawQuery = "add=tea"
+		page(w, r)
+	}))
+	n := 0
+	for range store.Sessions(context.Background()) {
+		n++
+	}
+	fmt.Println("sessions:", n)
+	// Output:
+	// bot, cookies: 0
+	// visitor, cookies: 1
+	// sessions: 1
+}
+
+// Without transactions, Regenerate creates the session under the new ID and then ends the one under
+// the old ID, each conditionally.
+func ExampleConfig_noTransactions() {
+	store := newStore(dynamostore.Config{
+		NoTransactions: true,
+		Observe: func(_ context.Context, e dynamostore.Event) {
+			if e.Op == dynamostore.OpRegenerate {
+				fmt.Println("requests for a new ID:", e.Requests)
+			}
+		},
+	})
+	browser := newBrowser()
+	page := func(change func(*sessions.Session), save func(*http.Request, http.ResponseWriter, *sessions.Session) error) string {
+		return browser.visit(func(w http.ResponseWriter, r *http.Request) {
+			session, _ := store.Get(r, "session")
+			change(session)
+			if err := save(r, w, session); err != nil {
+				log.Fatal(err)
+			}
+			fmt.Fprint(w, session.Values["user"], " with ", session.Values["cart"])
+		})
+	}
+	page(func(s *sessions.Session) { s.Values["cart"] = "tea" }, store.Save)
+	fmt.Println(page(func(s *sessions.Session) { s.Values["user"] = "ann" }, store.Regenerate))
+	// Output:
+	// requests for a new ID: 3
+	// ann with tea
 }
 
 // What follows makes the examples short.

@@ -4,347 +4,136 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-
-	"example.com/dynamostore/internal/record"
+	"example.com/dynamostore/internal/tableadmin"
 )
 
-// EnsureTable creates what is missing of the Store's table, and waits until it serves, for as long as ctx
-// allows: the table itself, on demand (PAY_PER_REQUEST), TTL on Config.ExpiresAttribute, and, with
-// Config.UserKey, the index of users. What is there already is left as it is, so it may be called at every
-// start, by several instances at once.
+// EnsureTable creates whatever is missing of the Store's table, and waits until it can be used, for
+// as long as ctx allows:
 //
-// To a table that exists it adds the index, and TTL only if the table is empty: TTL deletes, and the table
-// may hold what others put there. A table of the wrong shape it does not change at all. In the end, it
-// returns what [Store.CheckTable] says of the table as it then is.
+//   - the table itself, on demand (PAY_PER_REQUEST);
+//   - TTL on Config.ExpiresAttribute. For an existing table, only if it is empty: TTL deletes
+//     items, and the table may hold another application's;
+//   - with Config.UserKey, the index of users.
 //
-// DynamoDB turns TTL on within up to an hour. EnsureTable waits until that is under way, not until it is
-// done: a session that has expired is not returned in the meantime either.
+// It does not change what exists, so several instances may call it at every start. It does not
+// touch a table whose key or index does not fit. It returns the result of [Store.CheckTable] on the
+// finished table.
 //
-// Each request is bounded by Config.Timeout. On a table that is as it should be, EnsureTable needs the
-// permissions dynamodb:DescribeTable and dynamodb:DescribeTimeToLive, and to make it so
-// dynamodb:CreateTable, dynamodb:UpdateTable (for the index of a table that exists),
-// dynamodb:UpdateTimeToLive, and dynamodb:Scan (to see whether a table that exists is empty). Of the client it
-// needs the methods of these names.
-func (s *Store) EnsureTable(ctx context.Context) error {
-	client, ok := s.client.(tableMaker)
-	if !ok {
-		return s.lacks([]method{
-			{"DescribeTable", has[tableDescriber](s.client)},
-			{"DescribeTimeToLive", has[ttlDescriber](s.client)},
-			{"CreateTable", has[tableCreator](s.client)},
-			{"UpdateTable", has[tableUpdater](s.client)},
-			{"UpdateTimeToLive", has[ttlUpdater](s.client)},
-			{"Scan", has[tableScanner](s.client)},
-		})
-	}
-	table, err := s.describeTable(ctx, client)
-	created := false
-	if record.IsMissing(err) {
-		if created, err = s.createTable(ctx, client); err != nil {
-			return err
-		}
-		table = nil
-	} else if err != nil {
-		return err
-	}
-	if table, err = s.awaitTable(ctx, client, table); err != nil {
-		return err
-	}
-	if s.misshapen(table) {
-		return s.CheckTable(ctx)
+// DynamoDB takes up to an hour to turn TTL on. EnsureTable waits until that has started, not until
+// it is done: expired sessions are not returned in the meantime either.
+//
+// Config.Timeout bounds each request. The client must have the methods of all the operations below,
+// and EnsureTable needs these permissions:
+//
+//   - always dynamodb:DescribeTable and dynamodb:DescribeTimeToLive;
+//   - to create the table, dynamodb:CreateTable;
+//   - to add the index to an existing table, dynamodb:UpdateTable;
+//   - to turn TTL on, dynamodb:UpdateTimeToLive, and for an existing table dynamodb:Scan, to see
+//     whether it is empty.
+func (s *Store) EnsureTable(ctx context.Context) error { return s.admin().Ensure(ctx) }
+
+// CheckTable compares the table with the Config. Call it when a program starts, or before a deploy.
+// It only reads. It returns nil if the table fits, and otherwise an error that joins every problem
+// found; each names the table and suggests a fix:
+//
+//   - the table does not exist, or cannot be used;
+//   - its partition key or sort key does not have the name and type in Config;
+//   - TTL is off, is being turned off, or is on for another attribute than Config.ExpiresAttribute;
+//   - with Config.UserKey, the index is missing, has the wrong key, does not project the required
+//     attributes, or is not ready.
+//
+// If it cannot check the table, the error says why: missing permissions, for each of the two
+// requests; missing or rejected credentials; no region, or one that does not exist; an endpoint
+// where nothing listens, or that is not DynamoDB.
+//
+// Config.Timeout bounds each request. CheckTable needs the permissions dynamodb:DescribeTable and
+// dynamodb:DescribeTimeToLive, and the client the methods of these names.
+func (s *Store) CheckTable(ctx context.Context) error { return s.admin().Check(ctx) }
+
+func (s *Store) admin() *tableadmin.Admin {
+	cfg := tableadmin.Config{
+		Table:   s.cfg.Table,
+		Key:     s.cfg.KeyAttribute,
+		SortKey: s.cfg.SortKeyAttribute,
+		Expires: s.cfg.ExpiresAttribute,
+		Timeout: s.cfg.Timeout,
 	}
 	if s.cfg.UserKey != "" {
-		if table, err = s.ensureIndex(ctx, client, table); err != nil {
-			return err
-		}
+		cfg.Index = s.cfg.UserIndex
 	}
-	ttl, err := s.ensureTTL(ctx, client, created)
-	if err != nil {
-		return err
-	}
-	return errors.Join(s.tableProblems(table), s.ttlProblem(ttl))
+	return tableadmin.New(s.client, s.table, cfg)
 }
 
-// tableMaker is what EnsureTable needs of a Client.
-type (
-	tableMaker interface {
-		tableReader
-		tableCreator
-		tableUpdater
-		ttlUpdater
-		tableScanner
-	}
-	tableCreator interface {
-		CreateTable(context.Context, *dynamodb.CreateTableInput, ...func(*dynamodb.Options)) (*dynamodb.CreateTableOutput, error)
-	}
-	tableUpdater interface {
-		UpdateTable(context.Context, *dynamodb.UpdateTableInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateTableOutput, error)
-	}
-	ttlUpdater interface {
-		UpdateTimeToLive(context.Context, *dynamodb.UpdateTimeToLiveInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateTimeToLiveOutput, error)
-	}
-	tableScanner interface {
-		Scan(context.Context, *dynamodb.ScanInput, ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error)
-	}
-)
-
-// misshapen reports whether the table is one that only its owner may change.
-func (s *Store) misshapen(table *types.TableDescription) bool {
-	if s.keyProblems(table) != nil {
-		return true
-	}
-	if s.cfg.UserKey == "" {
-		return false
-	}
-	if index := s.findIndex(table); index != nil {
-		return s.indexShape(table, index) != nil
-	}
-	return s.indexObstacle(table) != nil
+// PurgeOptions configures PurgeExpired. The zero value suits a table that is in use.
+type PurgeOptions struct {
+	// Parallel is how many segments of the table are scanned at once, up to 1000. Each segment
+	// deletes one item at a time. More segments are faster, and take more of the table's read
+	// capacity. Default: 1.
+	Parallel int
+	// PerSecond is the maximum number of deletions per second, over all segments. Each takes a
+	// write unit for each KB of the item, and usually one more for its entry in the index of users.
+	// Default: 0, no limit.
+	PerSecond int
+	// Progress, if not nil, is called after each page of the scan and, during many deletions, about
+	// once a second. Calls do not overlap, and the purge waits for them.
+	Progress func(PurgeStats)
 }
 
-// createTable reports whether it was this call that created the table.
-// https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateTable.html
-func (s *Store) createTable(ctx context.Context, client tableCreator) (bool, error) {
-	input := &dynamodb.CreateTableInput{
-		TableName:   &s.cfg.Table,
-		BillingMode: types.BillingModePayPerRequest,
-	}
-	key := func(name string, kind types.KeyType) {
-		input.KeySchema = append(input.KeySchema, types.KeySchemaElement{AttributeName: &name, KeyType: kind})
-		input.AttributeDefinitions = append(input.AttributeDefinitions, types.AttributeDefinition{
-			AttributeName: &name, AttributeType: types.ScalarAttributeTypeS,
-		})
-	}
-	key(s.cfg.KeyAttribute, types.KeyTypeHash)
-	if s.cfg.SortKeyAttribute != "" {
-		key(s.cfg.SortKeyAttribute, types.KeyTypeRange)
-	}
-	if s.cfg.UserKey != "" {
-		input.AttributeDefinitions = append(input.AttributeDefinitions, s.indexAttributes()...)
-		input.GlobalSecondaryIndexes = []types.GlobalSecondaryIndex{{
-			IndexName:  &s.cfg.UserIndex,
-			KeySchema:  s.indexKey(),
-			Projection: indexProjection(),
-		}}
-	}
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
-	defer cancel()
-	_, err := client.CreateTable(ctx, input)
-	switch {
-	case isInUse(err):
-		return false, nil // another instance was faster
-	case err != nil:
-		return false, s.tableError("create", "CreateTable", err)
-	}
-	return true, nil
+// PurgeStats counts what a purge did. Scanned is the sum of Deleted and Kept, plus any item on
+// which an error occurred.
+type PurgeStats struct {
+	Scanned int // this Store's items that the scan found, tombstones included
+	Deleted int // expired ones that were deleted, by this purge or at the same time by TTL
+	Kept    int // the others: live, saved since the scan, or without an expiry
 }
 
-func (s *Store) indexAttributes() []types.AttributeDefinition {
-	return []types.AttributeDefinition{
-		{AttributeName: aws.String(record.UserAttribute), AttributeType: types.ScalarAttributeTypeS},
-		{AttributeName: &s.cfg.ExpiresAttribute, AttributeType: types.ScalarAttributeTypeN},
+// maxParallel is far below DynamoDB's limit of 1,000,000, and more than any machine can use.
+const maxParallel = 1000
+
+// PurgeExpired deletes expired sessions and tombstones. Use it where TTL is not available, or to
+// delete them sooner than TTL, which may take days.
+//
+//   - It scans the whole table, with eventually consistent reads, for items with this Store's
+//     KeyPrefix and SortKeyValue. It deletes an item only if it is still expired at that moment, so
+//     a session saved meanwhile stays. An empty KeyPrefix matches all keys.
+//   - With Config.MaxLifetime, it also deletes sessions that have exceeded it.
+//   - It keeps items whose ExpiresAttribute is missing or not a number.
+//   - If DynamoDB throttles it, or is busy with a transaction on the same item, it waits and
+//     retries, for as long as ctx allows. Timeouts and internal errors are retried a few times.
+//   - Any other error ends it, as does an item without the keys that Config names. When ctx ends,
+//     it stops after the response to the current deletion. The stats returned with the error count
+//     what was done until then.
+//   - It can be run again at any time.
+//
+// This machine's clock decides what has expired. Config.Timeout bounds each request. PurgeExpired
+// needs the permissions dynamodb:Scan and dynamodb:DeleteItem, and the client the method Scan.
+func (s *Store) PurgeExpired(ctx context.Context, opts PurgeOptions) (PurgeStats, error) {
+	if err := opts.check(); err != nil {
+		return PurgeStats{}, err
 	}
+	purge := tableadmin.PurgeOptions{
+		Segments:    opts.Parallel,
+		PerSecond:   opts.PerSecond,
+		IsLive:      s.db.IsLive,
+		MaxLifetime: s.cfg.MaxLifetime,
+	}
+	if opts.Progress != nil {
+		purge.Progress = func(stats tableadmin.PurgeStats) { opts.Progress(PurgeStats(stats)) }
+	}
+	ctx, observed := s.observing(ctx)
+	stats, err := s.admin().Purge(ctx, purge)
+	observed.end(OpPurge, err)
+	return PurgeStats(stats), err
 }
 
-func (s *Store) indexKey() []types.KeySchemaElement {
-	return []types.KeySchemaElement{
-		{AttributeName: aws.String(record.UserAttribute), KeyType: types.KeyTypeHash},
-		{AttributeName: &s.cfg.ExpiresAttribute, KeyType: types.KeyTypeRange},
+func (o PurgeOptions) check() error {
+	var problems []error
+	if o.Parallel < 0 || o.Parallel > maxParallel {
+		problems = append(problems, fmt.Errorf("dynamostore: PurgeOptions.Parallel: %d is out of range; want 1 to %d, or 0 for 1", o.Parallel, maxParallel))
 	}
-}
-
-// indexProjection is, beside the keys, what tells whether MaxLifetime has ended the session.
-func indexProjection() *types.Projection {
-	return &types.Projection{
-		ProjectionType:   types.ProjectionTypeInclude,
-		NonKeyAttributes: []string{record.CreatedAttribute},
+	if o.PerSecond < 0 {
+		problems = append(problems, fmt.Errorf("dynamostore: PurgeOptions.PerSecond: %d is negative; want the maximum deletions per second, or 0 for no limit", o.PerSecond))
 	}
-}
-
-// awaitTable waits until the table has been created, and returns it, or why it does not serve. table is what
-// is known of it, nil for nothing.
-func (s *Store) awaitTable(ctx context.Context, client tableDescriber, table *types.TableDescription) (*types.TableDescription, error) {
-	waiting := newWait(ctx)
-	for {
-		if table != nil && table.TableStatus != types.TableStatusCreating {
-			return table, s.statusProblem(table)
-		}
-		if table != nil {
-			if err := waiting.pause(); err != nil {
-				return nil, s.gaveUp("the table to be created", err)
-			}
-		}
-		var err error
-		table, err = lookAgain(ctx, func() (*types.TableDescription, error) { return s.describeTable(ctx, client) })
-		if record.IsMissing(err) { // a moment after CreateTable, at times
-			table = &types.TableDescription{TableStatus: types.TableStatusCreating}
-		} else if err != nil {
-			return nil, err
-		}
-	}
-}
-
-// lookAgain is look for who waits: an answer that does not come in time is waited for like anything else.
-func lookAgain[T any](ctx context.Context, look func() (T, error)) (T, error) {
-	for waiting := newWait(ctx); ; {
-		found, err := look()
-		if !errors.Is(err, context.DeadlineExceeded) || waiting.pause() != nil {
-			return found, err
-		}
-	}
-}
-
-// ensureIndex adds the index of users if it is missing, waits until it serves, and returns the table as it
-// then is.
-// https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateTable.html
-func (s *Store) ensureIndex(ctx context.Context, client tableMaker, table *types.TableDescription) (*types.TableDescription, error) {
-	waiting := newWait(ctx)
-	for {
-		var refused error
-		switch index := s.findIndex(table); {
-		case index == nil:
-			refused = s.addIndex(ctx, client, table)
-		case index.IndexStatus != types.IndexStatusCreating:
-			return table, nil // what may be wrong with it, indexProblem says
-		default:
-			if err := waiting.pause(); err != nil {
-				return nil, s.gaveUp(fmt.Sprintf("the index %q to be created", s.cfg.UserIndex), err)
-			}
-		}
-		var err error
-		table, err = lookAgain(ctx, func() (*types.TableDescription, error) { return s.describeTable(ctx, client) })
-		if err != nil {
-			return nil, errors.Join(refused, err)
-		}
-		if s.findIndex(table) != nil {
-			continue // by another instance, perhaps, which was faster
-		}
-		if refused != nil && !isInUse(refused) && !changing(table) {
-			return nil, refused
-		}
-		// The table is being changed in another way, or does not show the index yet.
-		if err := waiting.pause(); err != nil {
-			return nil, s.gaveUp(fmt.Sprintf("the index %q to be added", s.cfg.UserIndex), err)
-		}
-	}
-}
-
-// changing reports whether DynamoDB is about to change the table or an index. It makes one such change
-// of a table at a time.
-func changing(table *types.TableDescription) bool {
-	return table.TableStatus == types.TableStatusUpdating ||
-		slices.ContainsFunc(table.GlobalSecondaryIndexes, func(index types.GlobalSecondaryIndexDescription) bool {
-			return index.IndexStatus != types.IndexStatusActive && index.IndexStatus != ""
-		})
-}
-
-func (s *Store) addIndex(ctx context.Context, client tableUpdater, table *types.TableDescription) error {
-	create := &types.CreateGlobalSecondaryIndexAction{
-		IndexName:  &s.cfg.UserIndex,
-		KeySchema:  s.indexKey(),
-		Projection: indexProjection(),
-	}
-	// An index of a table with provisioned capacity has capacity of its own: here, as much as the table.
-	if p := table.ProvisionedThroughput; p != nil && aws.ToInt64(p.ReadCapacityUnits) > 0 && aws.ToInt64(p.WriteCapacityUnits) > 0 {
-		create.ProvisionedThroughput = &types.ProvisionedThroughput{
-			ReadCapacityUnits:  p.ReadCapacityUnits,
-			WriteCapacityUnits: p.WriteCapacityUnits,
-		}
-	}
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
-	defer cancel()
-	_, err := client.UpdateTable(ctx, &dynamodb.UpdateTableInput{
-		TableName:                   &s.cfg.Table,
-		AttributeDefinitions:        s.indexAttributes(),
-		GlobalSecondaryIndexUpdates: []types.GlobalSecondaryIndexUpdate{{Create: create}},
-	})
-	if err != nil {
-		return s.tableError(fmt.Sprintf("add the index %q to", s.cfg.UserIndex), "UpdateTable", err)
-	}
-	return nil
-}
-
-// ensureTTL turns TTL on if it is off, and the table is new or empty. It returns how TTL then is.
-// https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateTimeToLive.html
-func (s *Store) ensureTTL(ctx context.Context, client tableMaker, created bool) (*types.TimeToLiveDescription, error) {
-	if !created {
-		ttl, err := s.describeTTL(ctx, client)
-		if err != nil || ttl.TimeToLiveStatus != types.TimeToLiveStatusDisabled {
-			return ttl, err // whether that is right, ttlProblem says
-		}
-		if empty, err := s.isEmpty(ctx, client); err != nil || !empty {
-			return ttl, err
-		}
-	}
-	refused := s.turnOnTTL(ctx, client)
-	waiting := newWait(ctx)
-	for {
-		ttl, err := lookAgain(ctx, func() (*types.TimeToLiveDescription, error) { return s.describeTTL(ctx, client) })
-		switch {
-		case err != nil:
-			return nil, errors.Join(refused, err)
-		case ttl.TimeToLiveStatus != types.TimeToLiveStatusDisabled:
-			return ttl, nil // by another instance, perhaps, which was faster
-		case refused != nil:
-			return nil, refused
-		}
-		if err := waiting.pause(); err != nil {
-			return nil, s.gaveUp("TTL to be turned on", err)
-		}
-	}
-}
-
-func (s *Store) turnOnTTL(ctx context.Context, client ttlUpdater) error {
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
-	defer cancel()
-	_, err := client.UpdateTimeToLive(ctx, &dynamodb.UpdateTimeToLiveInput{
-		TableName: &s.cfg.Table,
-		TimeToLiveSpecification: &types.TimeToLiveSpecification{
-			AttributeName: &s.cfg.ExpiresAttribute,
-			Enabled:       aws.Bool(true),
-		},
-	})
-	if err != nil {
-		return s.tableError("turn on TTL of", "UpdateTimeToLive", err)
-	}
-	return nil
-}
-
-// isEmpty reports whether the table holds nothing at all, of whomever.
-func (s *Store) isEmpty(ctx context.Context, client tableScanner) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
-	defer cancel()
-	out, err := client.Scan(ctx, &dynamodb.ScanInput{
-		TableName:      &s.cfg.Table,
-		ConsistentRead: aws.Bool(true),
-		Limit:          aws.Int32(1),
-	})
-	if err != nil {
-		return false, s.tableError("see whether there is anything in", "Scan", err)
-	}
-	return len(out.Items) == 0 && len(out.LastEvaluatedKey) == 0, nil
-}
-
-// A wait is a series of pauses, each longer than the one before.
-type wait struct {
-	ctx  context.Context
-	next time.Duration
-}
-
-func newWait(ctx context.Context) *wait { return &wait{ctx, 100 * time.Millisecond} }
-
-func (w *wait) pause() error {
-	d := w.next
-	w.next = min(2*w.next, 2*time.Second)
-	return record.Pause(w.ctx, d)
-}
-
-func (s *Store) gaveUp(awaited string, err error) error {
-	return fmt.Errorf("dynamostore: wait for table %q: while waiting for %s: %w", s.cfg.Table, awaited, err)
+	return errors.Join(problems...)
 }

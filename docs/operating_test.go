@@ -1,5 +1,3 @@
-// Package docs tests what operating.md says, and that the links of all pages lead somewhere. It is a module of its
-// own for the parsers that it needs.
 package docs
 
 import (
@@ -7,16 +5,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"io"
-	"maps"
 	"math"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
+	"os/exec"
 	"reflect"
 	"regexp"
 	"slices"
@@ -36,68 +30,9 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"example.com/dynamostore"
+	"example.com/dynamostore/dynamostoretest"
 	"example.com/dynamostore/internal/dynamotest"
 )
-
-func page(t *testing.T) string {
-	t.Helper()
-	text, err := os.ReadFile("operating.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
-
-// section is the text under a heading.
-func section(t *testing.T, heading string) string {
-	t.Helper()
-	_, rest, ok := strings.Cut(page(t), "\n"+heading+"\n")
-	if !ok {
-		t.Fatalf("there is no heading %q", heading)
-	}
-	level, _, _ := strings.Cut(heading, " ")
-	for n := len(level); n > 1; n-- {
-		rest, _, _ = strings.Cut(rest, "\n"+strings.Repeat("#", n)+" ")
-	}
-	return rest
-}
-
-// blocks returns the code blocks of a language in a section.
-func blocks(t *testing.T, heading, language string) []string {
-	t.Helper()
-	var blocks []string
-	for _, m := range regexp.MustCompile("(?ms)^```"+language+"\n(.*?)^```$").FindAllStringSubmatch(section(t, heading), -1) {
-		blocks = append(blocks, m[1])
-	}
-	if blocks == nil {
-		t.Fatalf("under %q, there is no %s", heading, language)
-	}
-	return blocks
-}
-
-// rows are the cells of the first table in a section whose header is that.
-func rows(t *testing.T, heading, header string) [][]string {
-	t.Helper()
-	_, table, ok := strings.Cut(section(t, heading), "\n| "+header+" |\n")
-	if !ok {
-		t.Fatalf("under %q, there is no table | %s |", heading, header)
-	}
-	var rows [][]string
-	for line := range strings.Lines(table) {
-		if !strings.HasPrefix(line, "|") {
-			break
-		}
-		if strings.HasPrefix(line, "| ---") {
-			continue
-		}
-		var cells []string
-		for cell := range strings.SplitSeq(strings.Trim(strings.TrimSpace(line), "|"), "|") {
-			cells = append(cells, strings.TrimSpace(cell))
-		}
-		rows = append(rows, cells)
-	}
-	return rows
-}
 
 // wanted returns the requests by which EnsureTable makes the table, and adds the index to one that exists:
 // what each way of making a table is compared with.
@@ -196,7 +131,7 @@ func TestCloudFormationIsWhatEnsureTableMakes(t *testing.T) {
 			Properties map[string]any `yaml:"Properties"`
 		} `yaml:"Resources"`
 	}
-	decoder := yaml.NewDecoder(strings.NewReader(blocks(t, "### CloudFormation", "yaml")[0]))
+	decoder := yaml.NewDecoder(strings.NewReader(blocks(t, "operating.md", "### CloudFormation", "yaml")[0]))
 	decoder.KnownFields(true)
 	if err := decoder.Decode(&template); err != nil {
 		t.Fatal(err)
@@ -212,7 +147,7 @@ func TestCloudFormationIsWhatEnsureTableMakes(t *testing.T) {
 
 func TestTerraformIsWhatEnsureTableMakes(t *testing.T) {
 	create, _, ttl := wanted(t)
-	file, diagnostics := hclparse.NewParser().ParseHCL([]byte(blocks(t, "### Terraform", "hcl")[0]), "operating.md")
+	file, diagnostics := hclparse.NewParser().ParseHCL([]byte(blocks(t, "operating.md", "### Terraform", "hcl")[0]), "operating.md")
 	if diagnostics.HasErrors() {
 		t.Fatal(diagnostics)
 	}
@@ -277,7 +212,7 @@ func attribute(t *testing.T, body *hclsyntax.Body, name string) any {
 
 func TestCLIIsWhatEnsureTableMakes(t *testing.T) {
 	create, update, ttl := wanted(t)
-	script := blocks(t, "### AWS CLI", "sh")
+	script := blocks(t, "operating.md", "### AWS CLI", "sh")
 	commands := cli(t, script[0])
 	if len(commands) != 3 || len(script) != 2 {
 		t.Fatalf("there are %d commands in the first of %d scripts, want 3 and 2", len(commands), len(script))
@@ -361,21 +296,29 @@ func shorthand(t *testing.T, word string) any {
 	return word
 }
 
-// metered counts the units that DynamoDB says that requests take.
+// metered counts the units that DynamoDB reports.
 type metered struct {
 	*dynamodb.Client
 	read, write, index float64
 }
 
-func (m *metered) add(c *types.ConsumedCapacity, reading bool) {
-	table := aws.ToFloat64(c.Table.CapacityUnits)
-	if reading {
-		m.read += table
-	} else {
-		m.write += table
-	}
-	for _, i := range c.GlobalSecondaryIndexes {
-		m.index += aws.ToFloat64(i.CapacityUnits)
+func (m *metered) add(read bool, capacities ...*types.ConsumedCapacity) {
+	for _, c := range capacities {
+		if c == nil {
+			continue
+		}
+		if table := c.Table; table != nil && read {
+			m.read += aws.ToFloat64(table.CapacityUnits)
+		} else if table != nil {
+			m.write += aws.ToFloat64(table.CapacityUnits)
+		}
+		for _, i := range c.GlobalSecondaryIndexes {
+			if read {
+				m.read += aws.ToFloat64(i.CapacityUnits)
+			} else {
+				m.index += aws.ToFloat64(i.CapacityUnits)
+			}
+		}
 	}
 }
 
@@ -383,7 +326,16 @@ func (m *metered) GetItem(ctx context.Context, in *dynamodb.GetItemInput, opts .
 	in.ReturnConsumedCapacity = types.ReturnConsumedCapacityIndexes
 	out, err := m.Client.GetItem(ctx, in, opts...)
 	if err == nil {
-		m.add(out.ConsumedCapacity, true)
+		m.add(true, out.ConsumedCapacity)
+	}
+	return out, err
+}
+
+func (m *metered) Query(ctx context.Context, in *dynamodb.QueryInput, opts ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
+	in.ReturnConsumedCapacity = types.ReturnConsumedCapacityIndexes
+	out, err := m.Client.Query(ctx, in, opts...)
+	if err == nil {
+		m.add(true, out.ConsumedCapacity)
 	}
 	return out, err
 }
@@ -392,7 +344,7 @@ func (m *metered) PutItem(ctx context.Context, in *dynamodb.PutItemInput, opts .
 	in.ReturnConsumedCapacity = types.ReturnConsumedCapacityIndexes
 	out, err := m.Client.PutItem(ctx, in, opts...)
 	if err == nil {
-		m.add(out.ConsumedCapacity, false)
+		m.add(false, out.ConsumedCapacity)
 	}
 	return out, err
 }
@@ -401,16 +353,7 @@ func (m *metered) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, 
 	in.ReturnConsumedCapacity = types.ReturnConsumedCapacityIndexes
 	out, err := m.Client.UpdateItem(ctx, in, opts...)
 	if err == nil {
-		m.add(out.ConsumedCapacity, false)
-	}
-	return out, err
-}
-
-func (m *metered) DeleteItem(ctx context.Context, in *dynamodb.DeleteItemInput, opts ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error) {
-	in.ReturnConsumedCapacity = types.ReturnConsumedCapacityIndexes
-	out, err := m.Client.DeleteItem(ctx, in, opts...)
-	if err == nil {
-		m.add(out.ConsumedCapacity, false)
+		m.add(false, out.ConsumedCapacity)
 	}
 	return out, err
 }
@@ -420,83 +363,141 @@ func (m *metered) TransactWriteItems(ctx context.Context, in *dynamodb.TransactW
 	out, err := m.Client.TransactWriteItems(ctx, in, opts...)
 	if err == nil {
 		for i := range out.ConsumedCapacity {
-			m.add(&out.ConsumedCapacity[i], false)
+			m.add(false, &out.ConsumedCapacity[i])
 		}
 	}
 	return out, err
 }
 
-// take returns what has been counted, and counts from zero.
+// take returns the read, write and index units that have been counted, and counts from zero.
 func (m *metered) take() [3]float64 {
 	got := [3]float64{m.read, m.write, m.index}
 	m.read, m.write, m.index = 0, 0, 0
 	return got
 }
 
-func TestUnitsAreThoseOfTheTable(t *testing.T) {
-	backend := dynamotest.New(t)
-	meter := &metered{Client: backend.Client}
-	store := newStore(t, meter, backend.Table)
-	if err := store.EnsureTable(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	cookie := ""
-	visit := func(s *dynamostore.Store, change func(*sessions.Session)) [2][3]float64 {
-		r, w := httptest.NewRequest("GET", "/", nil), httptest.NewRecorder()
-		r.Header.Set("Cookie", cookie)
-		session, err := s.Get(r, "session")
+// unitsWith returns the units of each operation in the table of costs, as memdynamo counts them. DynamoDB Local counts
+// a transaction's entries in an index otherwise than AWS documents it.
+func unitsWith(t *testing.T, cfg dynamostore.Config) map[string][3]float64 {
+	s := newSiteOn(t, dynamotest.NewInMemory(t), cfg)
+	meter := &metered{Client: s.backend.Client}
+	cfg.Table = s.backend.Table
+	open := func(cfg dynamostore.Config) *dynamostore.Store {
+		store, err := dynamostore.New(meter, cfg, key)
 		if err != nil {
 			t.Fatal(err)
 		}
-		loaded := meter.take()
-		if change != nil {
-			change(session)
-			if err := session.Save(r, w); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if set := w.Header().Get("Set-Cookie"); set != "" {
-			cookie, _, _ = strings.Cut(set, ";")
-		}
-		return [2][3]float64{loaded, meter.take()}
+		return store
 	}
-	eager, err := dynamostore.New(meter, dynamostore.Config{Table: backend.Table, UserKey: "user", TouchInterval: -1}, make([]byte, 32))
-	if err != nil {
+	s.store = open(cfg)
+	b := s.browser()
+	save := func(change func(*sessions.Session)) [3]float64 {
+		t.Helper()
+		if _, err := b.with(func(session *sessions.Session) {
+			change(session)
+			meter.take()
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return meter.take()
+	}
+	logIn := func(session *sessions.Session) {
+		session.ID = ""
+		session.Values["user"], session.Values["device"] = "ann", "Firefox"
+	}
+	got := make(map[string][3]float64)
+	got["first Save, without a user"] = save(func(session *sessions.Session) { session.Values["n"] = 0 })
+	other := b.tab()
+	got["login: Regenerate of a session without a user"] = save(logIn)
+	b.session()
+	got["load"] = meter.take()
+	got["Save, unchanged"] = save(func(*sessions.Session) {})
+	got["Save, changed"] = save(func(session *sessions.Session) { session.Values["n"] = 1 })
+	got["Save of another label"] = save(func(session *sessions.Session) { session.Values["device"] = "Safari" })
+	item := s.live()[0]
+	item["expires"] = dynamotest.N(in(time.Hour))
+	s.backend.Put(t, item)
+	got["Save, whose end moves"] = save(func(*sessions.Session) {})
+	if err := s.store.Update(t.Context(), s.store.Key(b.session()), func(values map[any]any) error {
+		meter.take()
+		meter.read++ // of the load before
+		values["n"] = 2
+		return nil
+	}); err != nil {
 		t.Fatal(err)
 	}
-	later := func() { // so that the next Save moves the end
-		item := backend.Items(t)[0]
-		item["expires"] = dynamotest.N(strconv.FormatInt(time.Now().Add(time.Hour).Unix(), 10))
-		backend.Put(t, item)
-	}
-	got := map[string][3]float64{}
-	got["first Save"] = visit(store, func(s *sessions.Session) { s.Values["user"] = "ann" })[1]
-	got["load"] = visit(store, nil)[0]
-	later()
-	got["Save that changed something"] = visit(store, func(s *sessions.Session) { s.Values["k"] = "v" })[1]
-	later()
-	got["Save that moves the end only"] = visit(eager, func(*sessions.Session) {})[1]
-	// A rotated ID and then a Save is Regenerate.
-	got["Regenerate"] = visit(store, func(s *sessions.Session) { s.ID = "" })[1]
-	got["log out"] = visit(store, func(s *sessions.Session) { s.Options.MaxAge = -1 })[1]
+	got["Update"] = meter.take()
+	got["Regenerate of a session with a user"] = save(func(session *sessions.Session) { session.ID = "" })
 
-	listed := map[string][3]float64{}
-	for _, row := range rows(t, "## Cost", "request | read units | write units | write units more, with the index") {
-		var units [3]float64
-		for i := range units {
-			if units[i], err = strconv.ParseFloat(row[i+1], 64); err != nil {
+	if cfg.UserKey != "" {
+		for range 4 {
+			another := s.browser()
+			if _, err := another.with(func(session *sessions.Session) { session.Values["user"] = "ann" }); err != nil {
 				t.Fatal(err)
 			}
 		}
-		listed[row[0]] = units
+		meter.take()
+		n := 0
+		for _, err := range s.store.UserSessions(t.Context(), "ann") {
+			if err != nil {
+				t.Fatal(err)
+			}
+			n++
+		}
+		if n != 5 {
+			t.Errorf("there are %d sessions, want 5", n)
+		}
+		got["list of a user's 5 sessions"] = meter.take()
 	}
-	if !maps.Equal(got, listed) {
-		t.Errorf("requests take read, write and index units\n%v\nthe table says\n%v", got, listed)
+	got["log out"] = save(func(session *sessions.Session) { session.Options.MaxAge = -1 })
+
+	cfg.NoTransactions = true
+	s.store = open(cfg)
+	b = other
+	clear(b.cookies)
+	save(func(session *sessions.Session) { session.Values["n"] = 0 })
+	got["login with `NoTransactions`"] = save(logIn)
+	return got
+}
+
+// The units are those that the engine counts.
+func TestUnits(t *testing.T) {
+	bare := unitsWith(t, dynamostore.Config{})
+	users := unitsWith(t, dynamostore.Config{UserKey: "user"})
+	labels := unitsWith(t, dynamostore.Config{UserKey: "user", LabelKey: "device"})
+	const header = "operation | read units | write units | with `UserKey`, also | with `LabelKey`, also"
+	listed := make(map[string]bool)
+	for _, row := range rows(t, "operating.md", "## Cost", header) {
+		name := row[0]
+		listed[name] = true
+		if _, ok := labels[name]; !ok {
+			t.Errorf("no operation is called %q", name)
+			continue
+		}
+		without, ok := bare[name]
+		if !ok { // needs the index
+			without = users[name]
+		}
+		want := []float64{without[0], without[1], users[name][2], labels[name][2] - users[name][2]}
+		for i, units := range want {
+			if got, err := strconv.ParseFloat(row[i+1], 64); err != nil || got != units {
+				t.Errorf("%s: the table says %s, and counted are %v", name, row[1:], want)
+				break
+			}
+		}
+		if users[name][1] != without[1] || labels[name][1] != without[1] {
+			t.Errorf("%s: the table itself takes %v, %v and %v write units", name, without[1], users[name][1], labels[name][1])
+		}
+	}
+	for name := range labels {
+		if !listed[name] {
+			t.Errorf("the table lacks %q", name)
+		}
 	}
 }
 
-// The example's sums are right, and follow from the table of units.
-func TestCostIsWorkedOutRightly(t *testing.T) {
+// The sums of the example are right, and follow from the table of units.
+func TestCostExample(t *testing.T) {
 	number := func(s string) float64 {
 		n, err := strconv.ParseFloat(strings.ReplaceAll(s, ",", ""), 64)
 		if err != nil {
@@ -506,10 +507,10 @@ func TestCostIsWorkedOutRightly(t *testing.T) {
 	}
 	units := map[string]float64{}
 	sum := 0.0
-	for _, row := range rows(t, "## Cost", "in a month | units | USD for a million | USD") {
+	for _, row := range rows(t, "operating.md", "## Cost", "in a month | units | USD for a million | USD") {
 		cost := number(row[3])
 		if row[0] == "together" {
-			if math.Abs(sum-cost) > 0.011 {
+			if math.Abs(sum-cost) > 0.0051 {
 				t.Errorf("together it is %.3f, and the table says %v", sum, cost)
 			}
 			continue
@@ -521,102 +522,94 @@ func TestCostIsWorkedOutRightly(t *testing.T) {
 		}
 		sum += exact
 	}
-	changed, moved, first := units["Saves that changed something"], units["Saves that moved the end"], units["first Saves"]
-	if got, want := units["with `UserKey`, if all are logged in, more"], 2*changed+2*moved+first; got != want {
-		t.Errorf("the index takes %v units, and the table says %v", want, got)
+	const days, loads, moved, first, logins = 30, 1e6, 50_000, 20_000, 10_000
+	for name, want := range map[string]float64{
+		"loads":                        loads,
+		"Saves that changed something": loads / 10,
+		"Saves that moved the end":     moved,
+		"first Saves":                  first,
+		"logins, writes":               4 * logins,
+		"logins, reads":                logins,
+		"with `EventualReads`, loads":  loads / 2,
+		"with `UserKey`, if all are logged in, more": 2*moved + 2*logins,
+	} {
+		if got := units[name]; got != want*days {
+			t.Errorf("%s: the table says %v units, want %v", name, got, want*days)
+		}
+		delete(units, name)
 	}
-	if got, want := units["loads"], 30e6; got != want || units["with `EventualReads`, loads"] != want/2 || changed != want/10 || moved != 50_000*30 || first != 20_000*30 {
-		t.Errorf("the units are not those of the example: %v", units)
+	for name := range units {
+		t.Errorf("the row %q follows from nothing", name)
 	}
 }
 
-// Each text from which the troubleshooting starts is one of this module's, or of a library's that it
-// passes on.
-func TestTroubleshootingQuotesRealTexts(t *testing.T) {
-	var literals []string
-	for _, dir := range []string{"..", "../internal/record", "../example/admin"} {
-		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
-		if err != nil || files == nil {
-			t.Fatalf("no file in %s, %v", dir, err)
-		}
-		for _, name := range files {
-			if strings.HasSuffix(name, "_test.go") {
-				continue
-			}
-			file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
-			if err != nil {
-				t.Fatal(err)
-			}
-			ast.Inspect(file, func(n ast.Node) bool {
-				if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING {
-					s, err := strconv.Unquote(lit.Value)
-					if err != nil {
-						t.Fatal(err)
-					}
-					literals = append(literals, s)
-				}
-				return true
-			})
-		}
-	}
+// Each text from which the troubleshooting starts is one of this module's, or of a library that it passes on.
+func TestTroubleshootingQuotesErrors(t *testing.T) {
+	texts := literals(t, "..", "../internal/record", "../internal/sessiondb", "../internal/tableadmin", "../example/admin")
 	var dst string
 	forged := securecookie.DecodeMulti("session", "MTIzfGFiY3xkZWY=", &dst, securecookie.CodecsFromPairs(make([]byte, 32))...)
-	for _, err := range []error{forged, context.DeadlineExceeded} {
-		if err == nil {
-			t.Fatal("there is no error")
-		}
-		literals = append(literals, err.Error())
+	if forged == nil {
+		t.Fatal("a forged cookie verifies")
 	}
-	quoted := rows(t, "## Troubleshooting", "the error says | why | what to do")
-	if len(quoted) < 20 {
-		t.Errorf("the table has %d rows", len(quoted))
-	}
-	for _, row := range quoted {
-		want := strings.Trim(row[0], "`")
-		if len(row) != 3 || !slices.ContainsFunc(literals, func(s string) bool { return strings.Contains(s, want) }) {
-			t.Errorf("nothing says %q", want)
+	texts = append(texts, forged.Error(), context.DeadlineExceeded.Error(), (&types.ProvisionedThroughputExceededException{}).ErrorCode(),
+		"failed to close HTTP response body") // smithy-go, transport/http/middleware_close_response_body.go
+	quoted := 0
+	for _, m := range regexp.MustCompile("(?m)^\\| `([^`]+)` \\| .+ \\| .+ \\|$").FindAllStringSubmatch(section(t, "operating.md", "## Troubleshooting"), -1) {
+		quoted++
+		if !slices.ContainsFunc(texts, func(s string) bool { return strings.Contains(s, m[1]) }) {
+			t.Errorf("nothing says %q", m[1])
 		}
+	}
+	if quoted < 40 {
+		t.Errorf("the tables quote %d texts, want at least 40", quoted)
 	}
 }
 
-// Links lead somewhere.
-func TestLinks(t *testing.T) {
-	anchors := func(name string) []string {
-		text, err := os.ReadFile(name)
-		if err != nil {
-			t.Error(err)
-			return nil
+// The policy is that which admin prints.
+func TestPolicy(t *testing.T) {
+	var got, want struct {
+		Version   string
+		Statement []struct {
+			Effect   string
+			Action   []string
+			Resource string
 		}
-		var anchors []string
-		for _, m := range regexp.MustCompile(`(?m)^#+ (.+)$`).FindAllStringSubmatch(string(text), -1) {
-			anchor := regexp.MustCompile(`[^a-z0-9 -]`).ReplaceAllString(strings.ToLower(m[1]), "")
-			anchors = append(anchors, strings.ReplaceAll(anchor, " ", "-"))
-		}
-		return anchors
 	}
-	pages, err := filepath.Glob("*.md")
-	if err != nil {
+	if err := json.Unmarshal([]byte(blocks(t, "operating.md", "## Permissions", "json")[0]), &got); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range append(pages, "../README.md", "../example/frameworks/README.md") {
-		text, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
+	if err := json.Unmarshal(admin(t, "-table arn:aws:dynamodb:eu-central-1:123456789012:table/sessions policy -features save"), &want); err != nil {
+		t.Fatal(err)
+	}
+	want.Statement[0].Resource = strings.NewReplacer("eu-central-1", "REGION", "123456789012", "ACCOUNT").Replace(want.Statement[0].Resource)
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("operating.md has the policy %+v, admin prints %+v", got, want)
+	}
+}
+
+// admin runs the admin program, which must succeed, and returns what it prints. env is added to the environment.
+func admin(t *testing.T, args string, env ...string) []byte {
+	t.Helper()
+	cmd := exec.Command("go", append([]string{"run", "./example/admin"}, strings.Fields(args)...)...)
+	cmd.Dir = ".."
+	cmd.Env = append(os.Environ(), env...)
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("admin %s: %v\n%s", args, err, err.(*exec.ExitError).Stderr)
+	}
+	return out
+}
+
+// The commands of the admin program work, one after the other, on a DynamoDB that has no table at first.
+func TestAdminCommands(t *testing.T) {
+	server := httptest.NewServer(dynamostoretest.NewHandler())
+	defer server.Close()
+	for line := range strings.Lines(blocks(t, "operating.md", "## The admin program", "sh")[0]) {
+		args, ok := strings.CutPrefix(line, "go run ./example/admin ")
+		if !ok {
+			t.Fatalf("%q is another command", line)
 		}
-		for _, m := range regexp.MustCompile(`\]\(([^)]+)\)`).FindAllStringSubmatch(string(text), -1) {
-			if strings.HasPrefix(m[1], "https://") {
-				continue
-			}
-			file, anchor, _ := strings.Cut(m[1], "#")
-			target := name
-			if file != "" {
-				target = filepath.Join(filepath.Dir(name), file)
-			}
-			if _, err := os.Stat(target); err != nil {
-				t.Errorf("%s: %s leads nowhere: %v", name, m[1], err)
-			} else if anchor != "" && !slices.Contains(anchors(target), anchor) {
-				t.Errorf("%s: %s leads nowhere", name, m[1])
-			}
-		}
+		admin(t, args, "AWS_ENDPOINT_URL_DYNAMODB="+server.URL, "AWS_REGION=us-east-1", "AWS_PROFILE=",
+			"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test")
 	}
 }

@@ -1,31 +1,54 @@
-// Package dynamostoretest gives the tests of an application a DynamoDB in memory, with the real
-// Store on top, so that they need no AWS account, no configuration and no network.
+// Package dynamostoretest provides an in-memory DynamoDB for the tests of applications that use
+// package dynamostore. Such tests run the real Store and need no AWS account, no configuration and
+// no network.
 //
-// It is not for production. It is the part of DynamoDB that package dynamostore uses, in the memory of
-// one process, and no more:
-//
-//   - Nothing outlives the process, or is shared with another. Tests start with no table, each with
-//     a DynamoDB of its own.
-//   - It has CreateTable, DescribeTable, UpdateTable, DeleteTable, ListTables, UpdateTimeToLive and
-//     DescribeTimeToLive, GetItem, PutItem, UpdateItem, DeleteItem, Query, Scan and TransactWriteItems. It
-//     lacks batches, reads in transactions, local indexes, streams, backups, tags, PartiQL and
-//     the parameters from before expressions, and refuses them with an error that names them.
-//   - It is kinder than the service. It never throttles, fails or takes its time. Every
-//     read is consistent, that of an index too; tables and indexes are there at once;
-//     transactions never conflict; any credentials will do, and none lack a permission.
-//   - What has expired is deleted by TTL within ten seconds, if requests come in. The service takes up
-//     to some days. The Store does not depend on it.
-//
-// Keys, limits, conditions and errors are those of DynamoDB.
-//
-// A test makes a client, a Store on it, and the table, as the application does when it starts:
+// A test creates a client, a Store that uses it, and the table, as the application does when it
+// starts:
 //
 //	store, err := dynamostore.New(dynamostoretest.NewClient(t), dynamostore.Config{}, key)
 //	...
 //	err = store.EnsureTable(t.Context())
 //
-// Two Stores on one client are two instances of a service. An application that makes its own client
-// from the environment, by [dynamostore.Open], is tested on [NewHandler].
+// Two Stores on one client are two instances of a service.
+//
+// # Faults
+//
+// [Faults] makes requests of all or some operations fail, wait, or lose their response.
+//
+// # Time
+//
+// A client created in a bubble of [testing/synctest] follows the bubble's clock, so a test can let
+// sessions expire without waiting. See the example (Time).
+//
+// # Package-level stores
+//
+// A package-level variable that calls [dynamostore.Open] is initialized before TestMain, so a test
+// cannot prepare the environment for it. Declare the variable without a value and assign it in main
+// and in TestMain, or open the store at its first use with [sync.OnceValue]. For stores opened from
+// the environment, use [NewHandler]. README.md in this package's directory shows both.
+//
+// # What it is not
+//
+// It is not for production. It implements the part of DynamoDB that package dynamostore uses, in
+// the memory of one process:
+//
+//   - Nothing outlives the process or is shared with another. Each client has a DynamoDB of its
+//     own, without tables.
+//   - It implements CreateTable, DescribeTable, UpdateTable, DeleteTable, ListTables,
+//     UpdateTimeToLive, DescribeTimeToLive, GetItem, PutItem, UpdateItem, DeleteItem, Query, Scan
+//     and TransactWriteItems. It lacks BatchGetItem and BatchWriteItem, reads in transactions,
+//     local indexes, streams, backups, PartiQL and the legacy parameters that expressions replaced,
+//     and refuses them with an error that names them. UpdateTable adds or deletes an index or
+//     switches deletion protection, no more.
+//   - CreateTable accepts what provisioning usually sends: tags, encryption, table class and
+//     deletion protection. Only deletion protection has an effect.
+//   - It is kinder than the service. It never throttles, fails or delays a request by itself. Every
+//     read is consistent, also of an index. Tables and indexes are ready at once. Transactions
+//     never conflict. Any credentials are accepted and have every permission.
+//   - TTL deletes an item within ten seconds after it expires, if requests arrive. The service may
+//     take days. A Store does not depend on it.
+//
+// Keys, limits, conditions and errors are those of DynamoDB.
 package dynamostoretest
 
 import (
@@ -43,29 +66,28 @@ import (
 	"example.com/dynamostore/internal/memdynamo"
 )
 
-// NewClient returns a client on a DynamoDB in memory of its own, without tables. Once the test and
-// its subtests have ended, the client's requests fail with an error that names the test.
+// NewClient returns a client with its own in-memory DynamoDB, which has no tables. After the test
+// and its subtests have ended, the client's requests fail with an error that names the test.
 //
-// The client is one of [dynamostore.NewClient], and as safe for concurrent use. It looks at no AWS
-// configuration, neither environment nor files, uses no network, and holds no goroutine. Functions
-// in optFns may change it, as for [dynamodb.New]: one that wraps the HTTPClient it finds sees every
-// request, and can answer some itself, to test what the application does when DynamoDB fails.
+// [dynamostore.NewClient] makes the client. It is safe for concurrent use. It reads no AWS
+// configuration from environment or files, uses no network, and starts no goroutine. optFns change
+// its options, as for [dynamodb.New]; see also [Faults.Option].
 func NewClient(t testing.TB, optFns ...func(*dynamodb.Options)) *dynamodb.Client {
 	engine := &transport{engine: memdynamo.New(), test: t.Name()}
 	t.Cleanup(func() { engine.ended.Store(true) })
 	return newClient(engine, optFns)
 }
 
-// Open is [NewClient] where there is no test: for examples, and programs that show something. The
-// tables go with the client; there is nothing to close.
+// Open is [NewClient] without a test, for TestMain, examples and demonstrations. The tables
+// disappear with the client; there is nothing to close.
 func Open(optFns ...func(*dynamodb.Options)) *dynamodb.Client {
 	return newClient(memdynamo.New(), optFns)
 }
 
-// NewHandler returns a DynamoDB in memory of its own, without tables, to be served by
-// [net/http/httptest.NewServer] to a program that makes its own client. Such a client wants the
-// server's address in AWS_ENDPOINT_URL_DYNAMODB, any AWS_REGION, and any AWS_ACCESS_KEY_ID and
-// AWS_SECRET_ACCESS_KEY.
+// NewHandler returns a new in-memory DynamoDB, without tables, as an HTTP handler. Serve it with
+// [net/http/httptest.NewServer] to a program that makes its own client, as [dynamostore.Open] does.
+// The client needs the server's URL in AWS_ENDPOINT_URL_DYNAMODB, and any values in AWS_REGION,
+// AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
 func NewHandler() http.Handler { return memdynamo.New() }
 
 func newClient(transport http.RoundTripper, optFns []func(*dynamodb.Options)) *dynamodb.Client {
@@ -97,12 +119,13 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return nil, endedError(t.test)
 }
 
-// endedError is the error of a client that outlived its test, named by it.
+// endedError is the error of a client that outlived its test, whose name it holds.
 type endedError string
 
 func (e endedError) Error() string {
-	return fmt.Sprintf("dynamostoretest: the test %s has ended, and its DynamoDB with it: end what still uses the client before", string(e))
+	return fmt.Sprintf("dynamostoretest: the test %s has ended, and its DynamoDB with it; "+
+		"stop using the client before the test returns", string(e))
 }
 
-// RetryableError tells the SDK that to try again is in vain.
+// RetryableError tells the SDK not to retry.
 func (endedError) RetryableError() bool { return false }

@@ -12,9 +12,12 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/gorilla/sessions"
 
 	"example.com/dynamostore"
@@ -45,7 +48,8 @@ func open(t testing.TB, client *dynamodb.Client, cfg dynamostore.Config) *dynamo
 	return store
 }
 
-// save stores a value in the session that the cookies carry, and returns the cookies that the response set.
+// save stores a value in the session that the cookies carry, and returns the cookies that the
+// response set.
 func save(t testing.TB, store *dynamostore.Store, name, value any, cookies ...*http.Cookie) []*http.Cookie {
 	t.Helper()
 	r, w := request(cookies...), httptest.NewRecorder()
@@ -220,14 +224,48 @@ func TestAnOptionCanMakeDynamoDBFail(t *testing.T) {
 }
 
 func TestWhatItLacksIsAnError(t *testing.T) {
-	_, err := dynamostoretest.NewClient(t).ListBackups(t.Context(), &dynamodb.ListBackupsInput{})
-	if err == nil || !strings.Contains(err.Error(), "ListBackups") {
-		t.Errorf("ListBackups: %v, want an error that names it", err)
+	client := dynamostoretest.NewClient(t)
+	for operation, call := range map[string]func() error{
+		"ListBackups": func() error { _, err := client.ListBackups(t.Context(), &dynamodb.ListBackupsInput{}); return err },
+		"BatchGetItem": func() error {
+			_, err := client.BatchGetItem(t.Context(), &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{}})
+			return err
+		},
+		"BatchWriteItem": func() error {
+			_, err := client.BatchWriteItem(t.Context(), &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{}})
+			return err
+		},
+	} {
+		if err := call(); err == nil || !strings.Contains(err.Error(), `dynamostoretest does not implement "`+operation+`"`) {
+			t.Errorf("%s: %v, want an error that names it and dynamostoretest", operation, err)
+		}
 	}
 }
 
-// The example of NewClient is a test, which go test would not run as an example.
+func TestAClientLivesByTheClockOfItsBubble(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := dynamostoretest.NewClient(t)
+		store := open(t, client, dynamostore.Config{})
+		store.MaxAge(3600)
+		cookies := save(t, store, "user", "ann")
+		time.Sleep(59 * time.Minute)
+		if got := load(t, store, cookies...).Values["user"]; got != "ann" {
+			t.Errorf("after 59 minutes, the user is %v, want ann", got)
+		}
+		time.Sleep(2 * time.Minute) // and TTL has come by
+		out, err := client.Scan(t.Context(), &dynamodb.ScanInput{TableName: aws.String("sessions")})
+		if err != nil || len(out.Items) != 0 {
+			t.Errorf("after 61 minutes, the table has %v, %v, want nothing", out.Items, err)
+		}
+		if session := load(t, store, cookies...); !session.IsNew {
+			t.Errorf("after 61 minutes, the session has %v, want a new one", session.Values)
+		}
+	})
+}
+
+// These examples are tests, which go test would not run as examples.
 func TestExampleNewClient(t *testing.T) { testLogin(t) }
+func TestExampleTime(t *testing.T)      { testSessionExpires(t) }
 
 func TestOpenOnAHandler(t *testing.T) {
 	server := httptest.NewServer(dynamostoretest.NewHandler())

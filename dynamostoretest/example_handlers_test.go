@@ -14,7 +14,7 @@ import (
 	"example.com/dynamostore/dynamostoretest"
 )
 
-// NewApp is the application under test: it has its store handed to it.
+// NewApp is the application under test. It is given its store.
 func NewApp(store sessions.Store) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /login", func(w http.ResponseWriter, r *http.Request) {
@@ -32,6 +32,10 @@ func NewApp(store sessions.Store) http.Handler {
 		if err != nil {
 			log.Print(err)
 		}
+		if err := session.Save(r, w); err != nil { // extends it, and fails if it could not be read
+			http.Error(w, "please try again", http.StatusServiceUnavailable)
+			return
+		}
 		user, ok := session.Values["user"].(string)
 		if !ok {
 			user = "stranger"
@@ -41,8 +45,8 @@ func NewApp(store sessions.Store) http.Handler {
 	return mux
 }
 
-// testLogin logs in and asserts that the next request knows who it is: the cookies of one response go
-// into the next request.
+// testLogin logs in and asserts that the next request knows who it is: the cookies of one response
+// go into the next request.
 func testLogin(t *testing.T) {
 	store, err := dynamostore.New(dynamostoretest.NewClient(t), dynamostore.Config{}, []byte("any key will do in a test"))
 	if err != nil {
@@ -69,7 +73,7 @@ func testLogin(t *testing.T) {
 	}
 }
 
-// One's own handlers, tested without AWS and without a network.
+// An application's own handlers, tested without AWS and without a network.
 func ExampleNewClient() {
 	var t *testing.T // that of a TestLogin in the application's tests
 	testLogin(t)

@@ -6,9 +6,11 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/gorilla/sessions"
 
 	"example.com/dynamostore"
@@ -16,52 +18,59 @@ import (
 
 const (
 	cookieName = "demo"
-	userKey    = "user"            // in Session.Values
-	rememberMe = 30 * 24 * 60 * 60 // seconds
-	maxName    = 64                // characters
-	maxForm    = 16 << 10          // bytes
+	userKey    = "user"   // in Session.Values
+	deviceKey  = "device" // in Session.Values
+
+	rememberMe    = 30 * 24 * 60 * 60 // seconds
+	touchInterval = 5 * time.Minute
+	retryAfter    = 5 // seconds
+
+	maxName = 64       // characters
+	maxForm = 16 << 10 // bytes
 )
 
-// app is the web application. An application of one's own needs the store and, perhaps, the log.
+// app is the web application.
 type app struct {
 	store *dynamostore.Store
 	log   *slog.Logger
-
-	behind  behind  // what the page shows of the session's item
-	ledger  ledger  // what requests cost
-	mishaps mishaps // what the page offers to try
+	demo  *demo // what the page shows of the table, and what it tries
 }
 
 // setup is what the application runs on.
 type setup struct {
-	client  dynamostore.Client
+	client  *dynamodb.Client
 	table   string
-	engine  string // what the page calls the DynamoDB
+	engine  string // where the table is, for the page
 	key     []byte // signs the cookies
 	log     *slog.Logger
-	outages *outages // those that client suffers from; nil: none are offered
+	outages bool // visitors can try an outage
 }
 
 func newApp(s setup) (*app, error) {
-	store, err := dynamostore.New(s.client, dynamostore.Config{
+	demo, err := newDemo(s)
+	if err != nil {
+		return nil, err
+	}
+	store, err := dynamostore.New(demo.client, dynamostore.Config{
 		Table: s.table,
-		// JSON, so that the item can be read on the page; the default, gob, is as good for programs.
-		Codec:   dynamostore.JSONCodec{Types: []any{cart{}}},
-		UserKey: userKey,
-		Observe: observe,
+		// JSON, so that the page can show the item. The default, gob, serves programs as well.
+		Codec: dynamostore.JSONCodec{Types: []any{cart{}}},
+		// For the list of a user's sessions: whose they are, on which device, and when each was
+		// used.
+		UserKey:       userKey,
+		LabelKey:      deviceKey,
+		TouchInterval: touchInterval,
+		// A visitor who stores nothing, such as a bot, costs nothing.
+		SkipEmpty: true,
+		Observe:   observe,
 	}, s.key)
 	if err != nil {
 		return nil, err
 	}
-	// Only because the demo speaks plain HTTP, to its own host: browsers return Secure cookies over
-	// HTTPS alone, and not all of them make an exception for localhost. Do not copy this line.
+	// The demo speaks plain HTTP, and only to its own host. Do not copy this line: behind HTTPS,
+	// cookies should be Secure, and they are by default.
 	store.Options.Secure = false
-	return &app{
-		store:   store,
-		log:     s.log,
-		behind:  behind{s.client, s.table, s.engine},
-		mishaps: mishaps{outages: s.outages, work: work},
-	}, nil
+	return &app{store, s.log, demo}, nil
 }
 
 func (a *app) handler() http.Handler {
@@ -69,23 +78,17 @@ func (a *app) handler() http.Handler {
 	mux.HandleFunc("GET /{$}", a.home)
 	mux.HandleFunc("POST /login", a.login)
 	mux.HandleFunc("POST /logout", a.logout)
-	mux.HandleFunc("POST /regenerate", a.regenerate)
+	mux.HandleFunc("GET /cart", a.showCart)
 	mux.HandleFunc("POST /cart/add", a.addToCart)
 	mux.HandleFunc("POST /cart/remove", a.removeFromCart)
-	mux.HandleFunc("POST /sessions/end", a.end)
+	mux.HandleFunc("POST /sessions/end", a.endSession)
 	mux.HandleFunc("POST /sessions/end-others", a.endOthers)
 	mux.HandleFunc("POST /sessions/end-all", a.endAll)
-	a.handleAssets(mux)
-
-	// What the demo shows and tries; not for an application of one's own.
-	mux.HandleFunc("GET /live", a.live)
-	a.handleMishaps(mux)
-
-	return a.protect(http.MaxBytesHandler(a.watch(mux), maxForm))
+	return a.protect(http.MaxBytesHandler(a.handleDemo(mux), maxForm))
 }
 
-// session returns the request's session. It is good to go on with whatever Get says: it is a new one then,
-// and Save refuses it if the visitor's own might still be in the table.
+// session returns the request's session. After an error it is a new one, with which the request can
+// go on: Save refuses it if the visitor's own session may still be in the table.
 func (a *app) session(r *http.Request) *sessions.Session {
 	session, err := a.store.Get(r, cookieName)
 	if err != nil {
@@ -94,54 +97,38 @@ func (a *app) session(r *http.Request) *sessions.Session {
 	return session
 }
 
-// home counts a visit and shows all that the session holds.
+// home shows what the session holds. Save writes nothing if the session is unchanged, except that
+// it extends the session now and then while it is in use.
 func (a *app) home(w http.ResponseWriter, r *http.Request) {
 	session := a.session(r)
-	visits, _ := session.Values["visits"].(int)
-	visits++
-	session.Values["visits"] = visits
 	flashes := session.Flashes()
 	if err := session.Save(r, w); err != nil {
 		a.failed(w, r, err)
 		return
 	}
-
-	v := view{Visits: visits, Flashes: flashes, MaxName: maxName, Products: products}
-	v.User, _ = session.Values[userKey].(string)
-	v.Cart, _ = session.Values[cartKey].(cart)
-	v.Remembered = session.Options.MaxAge > 0
-	_, err := r.Cookie(cookieName)
-	v.Ended = session.IsNew && err == nil
-	// The page is good without what follows.
-	if v.User != "" {
-		if v.Sessions, v.More, err = a.list(r.Context(), v.User, session); err != nil {
-			a.log.Error("list the sessions", "error", err)
-			v.SessionsProblem = "Your sessions cannot be listed at the moment."
-		}
-	}
-	v.Outage = a.mishaps.outages != nil
-	v.Live = a.look(r, session)
-	a.render(w, http.StatusOK, v)
+	page := a.page(r, session)
+	page.Flashes = flashes
+	a.render(w, http.StatusOK, "home", page)
 }
 
-// login takes a name for who the visitor is. A real application asks for proof before it goes on.
+// login takes a name as who the visitor is. A real application asks for a proof first.
 func (a *app) login(w http.ResponseWriter, r *http.Request) {
-	if !a.readForm(w, r) {
+	if !a.parseForm(w, r) {
 		return
 	}
 	name := strings.TrimSpace(r.PostForm.Get("name"))
 	if name == "" || utf8.RuneCountInString(name) > maxName || strings.ContainsFunc(name, unprintable) {
-		a.problem(w, http.StatusUnprocessableEntity, fmt.Sprintf("A name takes 1 to %d characters.", maxName))
+		a.problem(w, http.StatusUnprocessableEntity, fmt.Sprintf("Please enter a name of 1 to %d characters.", maxName))
 		return
 	}
 	session := a.session(r)
 	session.Values[userKey] = name
-	session.AddFlash("Welcome, " + name + ".")
+	session.Values[deviceKey] = deviceName(r.UserAgent())
 	session.Options.MaxAge = 0 // until the browser is closed
 	if r.PostForm.Get("remember") != "" {
 		session.Options.MaxAge = rememberMe
 	}
-	// Not Save: an ID that somebody may have known before is worth nothing after the login.
+	// Regenerate instead of Save, so that a session ID from before the login is worthless after it.
 	if err := a.store.Regenerate(r, w, session); err != nil {
 		a.failed(w, r, err)
 		return
@@ -154,6 +141,7 @@ func unprintable(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r
 func (a *app) logout(w http.ResponseWriter, r *http.Request) {
 	session := a.session(r)
 	session.Options.MaxAge = -1
+	w.Header().Set("Clear-Site-Data", `"cache"`) // so that the back button does not show the session's pages
 	if err := session.Save(r, w); err != nil {
 		a.failed(w, r, err)
 		return
@@ -161,19 +149,8 @@ func (a *app) logout(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
-// regenerate gives the session a new ID, as a login does, and as a change of rights should.
-func (a *app) regenerate(w http.ResponseWriter, r *http.Request) {
-	session := a.session(r)
-	session.AddFlash("The session has a new ID. The old cookie is worth nothing now.")
-	if err := a.store.Regenerate(r, w, session); err != nil {
-		a.failed(w, r, err)
-		return
-	}
-	http.Redirect(w, r, "/", http.StatusSeeOther)
-}
-
-// readForm reads the request's form, or answers the request.
-func (a *app) readForm(w http.ResponseWriter, r *http.Request) bool {
+// parseForm parses the request's form, or answers the request and returns false.
+func (a *app) parseForm(w http.ResponseWriter, r *http.Request) bool {
 	if err := r.ParseForm(); err != nil {
 		a.problem(w, http.StatusBadRequest, "The form could not be read.")
 		return false
@@ -185,16 +162,16 @@ func (a *app) readForm(w http.ResponseWriter, r *http.Request) bool {
 func (a *app) failed(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case errors.Is(err, dynamostore.ErrGone) && r.Method == http.MethodPost:
-		// The home page starts a new session.
+		// Home shows that nobody is logged in.
 		http.Redirect(w, r, "/", http.StatusSeeOther)
 	case errors.Is(err, dynamostore.ErrGone):
-		// No redirect: a browser that still has the cookie of an ended session would go in circles.
-		a.problem(w, http.StatusConflict, "Your session was ended meanwhile, perhaps in another window.")
+		// No redirect: a browser that keeps sending the old cookie would go in circles.
+		a.problem(w, http.StatusConflict, "Your session has ended, perhaps in another window.")
 	case errors.Is(err, dynamostore.ErrConflict):
-		a.problem(w, http.StatusConflict, "Another request changed your session at the same moment. Please try again.")
-	default: // ErrNotLoaded, or what DynamoDB says
+		a.problem(w, http.StatusConflict, "Another request changed your session at the same time. Please try again.")
+	default: // ErrNotLoaded, or an error of DynamoDB
 		a.log.Error("answer 503", "error", err)
-		w.Header().Set("Retry-After", "5")
-		a.problem(w, http.StatusServiceUnavailable, "Your session cannot be reached at the moment. Please try again soon: nothing is lost.")
+		w.Header().Set("Retry-After", fmt.Sprint(retryAfter))
+		a.problem(w, http.StatusServiceUnavailable, fmt.Sprintf("Your session cannot be reached at the moment. Please try again in %d seconds.", retryAfter))
 	}
 }

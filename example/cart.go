@@ -1,48 +1,42 @@
 package main
 
 import (
+	"errors"
 	"net/http"
 	"slices"
+
+	"github.com/gorilla/securecookie"
 )
 
-// cartKey is where the cart lies in Session.Values.
+// cartKey is the key of the cart in Session.Values.
 const cartKey = "cart"
 
-// cart is a type of the application's own, so JSONCodec.Types lists it. It lies under one key: of two
-// requests that change it at once, the later stands. An application that minds takes a key for each product,
-// or Config.Concurrency: Lock.
-type cart []line
-
-type line struct {
-	Product string `json:"product"`
-	Count   int    `json:"count"`
-}
+// cart counts products. It is a type of the application's own, which JSONCodec.Types lists. Two
+// requests that change different products at once are merged. If they change the same one, the
+// later write wins; an application that minds uses Store.Update, or Config.Concurrency: Lock.
+type cart map[string]int
 
 // products are what the demo sells.
 var products = []string{"Tea", "Coffee", "Honey", "Bread"}
 
-// maxCount is how many of one product a cart takes.
+// maxCount is the most of one product in a cart.
 const maxCount = 99
 
-// Total returns how many things there are in the cart.
+// Total returns how many things are in the cart.
 func (c cart) Total() int {
-	n := 0
-	for _, line := range c {
-		n += line.Count
+	total := 0
+	for _, n := range c {
+		total += n
 	}
-	return n
+	return total
 }
 
-// with returns the cart with n more of a product, or less.
-func (c cart) with(product string, n int) cart {
-	c = slices.Clone(c)
-	i := slices.IndexFunc(c, func(l line) bool { return l.Product == product })
-	if i < 0 {
-		c = append(c, line{Product: product})
-		i = len(c) - 1
+// add puts n more of a product into the cart, or takes some out.
+func (c cart) add(product string, n int) {
+	c[product] = min(max(c[product]+n, 0), maxCount)
+	if c[product] == 0 {
+		delete(c, product)
 	}
-	c[i].Count = min(max(c[i].Count+n, 0), maxCount)
-	return slices.DeleteFunc(c, func(l line) bool { return l.Count == 0 })
 }
 
 func (a *app) addToCart(w http.ResponseWriter, r *http.Request)      { a.changeCart(w, r, 1) }
@@ -50,7 +44,7 @@ func (a *app) removeFromCart(w http.ResponseWriter, r *http.Request) { a.changeC
 
 // changeCart puts n more of the form's product into the cart.
 func (a *app) changeCart(w http.ResponseWriter, r *http.Request, n int) {
-	if !a.readForm(w, r) {
+	if !a.parseForm(w, r) {
 		return
 	}
 	product := r.PostForm.Get("product")
@@ -59,11 +53,26 @@ func (a *app) changeCart(w http.ResponseWriter, r *http.Request, n int) {
 		return
 	}
 	session := a.session(r)
-	old, _ := session.Values[cartKey].(cart)
-	session.Values[cartKey] = old.with(product, n)
+	if _, ok := session.Values[cartKey]; !ok {
+		session.Values[cartKey] = make(cart)
+	}
+	session.Values[cartKey].(cart).add(product, n)
 	if err := session.Save(r, w); err != nil {
 		a.failed(w, r, err)
 		return
 	}
 	http.Redirect(w, r, "/#cart", http.StatusSeeOther)
+}
+
+// showCart only reads the session, so it uses Peek, and there is nothing to save.
+func (a *app) showCart(w http.ResponseWriter, r *http.Request) {
+	session, err := a.store.Peek(r, cookieName)
+	var forged securecookie.Error
+	if err != nil && !errors.As(err, &forged) {
+		a.failed(w, r, err)
+		return
+	}
+	user, _ := session.Values[userKey].(string)
+	c, _ := session.Values[cartKey].(cart)
+	a.render(w, http.StatusOK, "cart", page{demo: a.demo, User: user, Cart: c, Spent: spent(r.Context())})
 }

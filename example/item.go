@@ -1,74 +1,94 @@
 package main
 
 import (
-	"cmp"
-	"context"
-	"encoding/base64"
-	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-
-	"example.com/dynamostore"
 )
 
-// behind is where the sessions lie, for a look at an item past the store.
-type behind struct {
-	client dynamostore.Client
-	table  string
-	engine string // what the page calls the DynamoDB
+// live is what the page shows beside the session: its item, and what the visitor's requests cost.
+type live struct {
+	Table, Engine string
+	Item          *item // nil if there is none
+	Ended         bool  // the session of the browser's cookie has ended
+	Problem       string
+	Requests      []request
 }
 
-// item reads what lies under a key, nil if nothing does.
-func (b behind) item(ctx context.Context, key string) (map[string]types.AttributeValue, error) {
-	out, err := b.client.GetItem(ctx, &dynamodb.GetItemInput{
-		TableName:      &b.table,
-		Key:            map[string]types.AttributeValue{"id": &types.AttributeValueMemberS{Value: key}},
+// look reads the item of the session that the request's cookie names. Only the browser that has the
+// session can send that cookie, so nobody sees another's. What it costs is not counted.
+func (a *app) look(r *http.Request) live {
+	l := live{Table: a.demo.table, Engine: a.demo.engine}
+	if t := spent(r.Context()); t != nil && len(t.Ops) > 0 {
+		l.Requests = append(l.Requests, request{Method: r.Method, Path: r.URL.Path, tally: t})
+	}
+	l.Requests = append(l.Requests, a.demo.ledger.last(a.visitor(r.Cookies()))...)
+	l.Requests = l.Requests[:min(len(l.Requests), maxShown)]
+
+	key := a.key(r.Cookies())
+	if key == "" {
+		return l
+	}
+	out, err := a.demo.client.GetItem(r.Context(), &dynamodb.GetItemInput{
+		TableName:      &a.demo.table,
+		Key:            itemKey(key),
 		ConsistentRead: aws.Bool(true),
 	})
-	if err != nil {
-		return nil, err
+	switch {
+	case err != nil:
+		a.log.Error("read the item", "error", err)
+		l.Problem = "The item cannot be read at the moment."
+	case out.Item == nil:
+		l.Ended = true
+	default:
+		l.Item = describe(out.Item)
+		l.Ended = l.Item.Tombstone
 	}
-	return out.Item, nil
+	return l
 }
 
-// item is a session's, for people.
+// live answers the script, which asks for the same now and then.
+func (a *app) live(w http.ResponseWriter, r *http.Request) {
+	a.render(w, http.StatusOK, "live", a.look(r))
+}
+
+// item is a session's item, for people.
 type item struct {
-	Attributes []attribute
-	Bytes      int
-	ReadUnits  int // of a strongly consistent read
-	WriteUnits int
-	Left       string // how long the session lives if it is left alone
+	Attributes, More      []attribute
+	Bytes                 int
+	ReadUnits, WriteUnits int
+	Tombstone             bool // of a session that has ended
 }
 
 type attribute struct {
-	Name, Type, Value, Note string
-	Bytes                   int
+	Name  string
+	Value []string // in parts, between which a line may break
+	Note  string
 }
 
-// describe says what is in an item: first what by which it is found, read and expires, then the rest.
-func describe(values map[string]types.AttributeValue, now time.Time) *item {
-	first := []string{"version", "expires", "data", "user", "id"} // the first comes last
-	names := slices.SortedFunc(maps.Keys(values), func(a, b string) int {
-		return cmp.Or(cmp.Compare(slices.Index(first, b), slices.Index(first, a)), strings.Compare(a, b))
-	})
-	i := &item{}
-	for _, name := range names {
-		a := describeAttribute(name, values[name])
-		if name == "expires" {
-			if end, err := strconv.ParseInt(a.Value, 10, 64); err == nil {
-				i.Left = countdown(time.Unix(end, 0).Sub(now))
-			}
+// describe describes an item. What a newcomer looks for comes first.
+func describe(values map[string]types.AttributeValue) *item {
+	first := []string{"id", "data", "user", "label", "gone", "expires"}
+	i := &item{Tombstone: values["gone"] != nil}
+	names := slices.DeleteFunc(slices.Sorted(maps.Keys(values)), func(name string) bool { return slices.Contains(first, name) })
+	for n, name := range append(first, names...) {
+		if values[name] == nil {
+			continue
 		}
-		i.Attributes = append(i.Attributes, a)
-		i.Bytes += a.Bytes
+		value, bytes := text(values[name])
+		i.Bytes += len(name) + bytes
+		list := &i.Attributes
+		if n >= len(first) {
+			list = &i.More
+		}
+		*list = append(*list, explain(name, value))
 	}
 	// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/on-demand-capacity-mode.html
 	i.ReadUnits = (i.Bytes + 4<<10 - 1) / (4 << 10)
@@ -76,53 +96,55 @@ func describe(values map[string]types.AttributeValue, now time.Time) *item {
 	return i
 }
 
-// describeAttribute describes one. Its bytes are those of name and value, as DynamoDB counts them.
+// text returns a value as text, and how many bytes it has.
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
-func describeAttribute(name string, value types.AttributeValue) attribute {
-	a := attribute{Name: name, Bytes: len(name)}
+func text(value types.AttributeValue) (string, int) {
 	switch v := value.(type) {
 	case *types.AttributeValueMemberS:
-		a.Type, a.Value = "S", v.Value
-		a.Bytes += len(v.Value)
-	case *types.AttributeValueMemberN:
-		a.Type, a.Value = "N", v.Value
-		a.Bytes += (len(strings.TrimRight(v.Value, "0"))+1)/2 + 1
+		return v.Value, len(v.Value)
 	case *types.AttributeValueMemberB:
-		a.Type, a.Value = "B", string(v.Value)
-		a.Bytes += len(v.Value)
-		if !utf8.Valid(v.Value) {
-			a.Value, a.Note = base64.StdEncoding.EncodeToString(v.Value), "in base64"
+		return string(v.Value), len(v.Value)
+	case *types.AttributeValueMemberN:
+		return v.Value, (len(strings.TrimRight(v.Value, "0"))+1)/2 + 1
+	}
+	return "", 0 // a session's item has no others
+}
+
+const (
+	shownOfID = 6  // characters: enough to tell one session from another
+	maxText   = 40 // characters of an attribute
+)
+
+// notes say what attributes are for.
+var notes = map[string]string{
+	"id":      "the session's ID: a secret, so cut here",
+	"user":    "by which a user's sessions are found",
+	"label":   "for the list of devices",
+	"gone":    "a tombstone: a late request cannot bring the session back",
+	"expires": "then DynamoDB deletes it",
+	"created": "when it began",
+	"seen":    "when it was used last, to within 5 minutes",
+	"version": "new at every write",
+	"recent":  "the versions of the last minute",
+	"max_age": "how long the cookie lives, in seconds",
+}
+
+// explain returns an attribute with a note on what it is for.
+func explain(name, value string) attribute {
+	a := attribute{name, []string{value}, notes[name]}
+	switch name {
+	case "id": // whoever knows it is close to taking over the session
+		a.Value[0] = value[:min(len(value), shownOfID)] + "…"
+	case "data":
+		a.Value = strings.SplitAfter(value, ",")
+	case "expires", "created", "seen":
+		if seconds, err := strconv.ParseInt(value, 10, 64); err == nil {
+			a.Note = time.Unix(seconds, 0).UTC().Format("2 Jan 2006, 15:04 MST: ") + a.Note
 		}
 	default:
-		a.Type = strings.TrimPrefix(fmt.Sprintf("%T", v), "*types.AttributeValueMember")
-	}
-	switch name {
-	case "id":
-		// Who has the ID has half of what takes over the session: it belongs in no page.
-		if id := []rune(a.Value); len(id) > shownOfID {
-			a.Value, a.Note = string(id[:shownOfID])+"…", fmt.Sprintf("the session's ID, %d characters: a secret, so cut here", len(id))
-		}
-	case "created", "expires":
-		if seconds, err := strconv.ParseInt(a.Value, 10, 64); err == nil {
-			a.Note = time.Unix(seconds, 0).UTC().Format("2 Jan 2006, 15:04:05 MST")
+		if len(value) > maxText {
+			a.Value[0] = strings.ToValidUTF8(value[:maxText], "") + "…"
 		}
 	}
 	return a
-}
-
-// shownOfID is how many characters of a session's ID the page shows, to tell it from another.
-const shownOfID = 6
-
-// countdown says how long d is, to the minute.
-func countdown(d time.Duration) string {
-	switch minutes := int(d / time.Minute); {
-	case d < time.Minute:
-		return "less than a minute"
-	case minutes < 60:
-		return fmt.Sprintf("%d min", minutes)
-	case minutes < 24*60:
-		return fmt.Sprintf("%d h %d min", minutes/60, minutes%60)
-	default:
-		return fmt.Sprintf("%d d %d h %d min", minutes/60/24, minutes/60%24, minutes%60)
-	}
 }

@@ -1,196 +1,161 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
-	"fmt"
+	"html"
 	"net/http"
 	"net/url"
 	"reflect"
+	"regexp"
 	"strconv"
-	"sync"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"example.com/dynamostore/internal/dynamotest"
 )
 
-// decode returns the JSON of an answer.
-func decode[T any](t *testing.T, a answer) T {
+var (
+	outcomePattern = regexp.MustCompile(`(?s)<div class="outcome (good|bad)">.*?<p class="verdict">(.*?)</p>(.*?)</div>`)
+	linePattern    = regexp.MustCompile(`<li>(.*?)</li>`)
+)
+
+// wantOutcomes asserts what a page says that a mishap did, in the careless store and in this one:
+// good or bad, the verdict, and the lines below.
+func wantOutcomes(t *testing.T, body string, want ...[]string) {
 	t.Helper()
-	a.is(t, http.StatusOK)
-	var v T
-	if err := json.Unmarshal([]byte(a.body), &v); err != nil {
-		t.Fatalf("%s answers %q: %v", a.Request.URL.Path, a.body, err)
+	var got [][]string
+	for _, match := range outcomePattern.FindAllStringSubmatch(html.UnescapeString(body), -1) {
+		outcome := match[1:3]
+		for _, line := range linePattern.FindAllStringSubmatch(match[3], -1) {
+			outcome = append(outcome, line[1])
+		}
+		got = append(got, outcome)
 	}
-	return v
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("the page says\n%q\nwant\n%q", got, want)
+	}
 }
 
-type togetherAnswer struct {
-	Merges, Requests int
-	Units            float64
-}
-
-type counted struct{ Keys, Flashes int }
-
-type slowAnswer struct{ Gone, Cookie, Item bool }
-
-func TestTwentyRequestsAtOnceLoseNothing(t *testing.T) {
+func TestTwentyRequestsAtOnce(t *testing.T) {
 	s := newSite(t)
 	v := s.loggedInAs("Ann")
-	// All have loaded the session before the first saves it.
-	var loaded sync.WaitGroup
-	loaded.Add(maxTogether)
-	s.app.mishaps.work = func(context.Context, time.Duration) {
-		loaded.Done()
-		loaded.Wait()
-	}
-	cookie := v.cookie()
-	var requests sync.WaitGroup
-	answers := make([]answer, maxTogether)
-	for i := range answers {
-		requests.Go(func() {
-			answers[i] = s.visitor().post("/mishaps/together", url.Values{"n": {strconv.Itoa(i + 1)}}, "Cookie", cookie)
-		})
-	}
-	requests.Wait()
-	merges := 0
-	for _, a := range answers {
-		got := decode[togetherAnswer](t, a)
-		merges += got.Merges
-		if got.Requests < 2 || got.Units <= 0 {
-			t.Errorf("a request answers %+v, want 2 or more requests to DynamoDB and what they cost", got)
+	for range 2 {
+		body := v.post("/try/together", nil).body
+		if n := strings.Count(body, "<s>"); n != 19 {
+			t.Errorf("the page shows %d keys as lost, want 19 of those that the last write overwrote", n)
+		}
+		for _, text := range []string{"19 of 20 keys are lost", "All 20 keys are kept", "59 requests to DynamoDB", "Now press <b>Measure two page views</b>"} {
+			wantText(t, body, text)
+		}
+		// The item shows the keys, also when the page is loaded again ...
+		for _, body := range []string{body, v.home(), v.live()} {
+			for i := range atOnce {
+				wantText(t, body, `"`+ownKey(i)+`":true`)
+			}
 		}
 	}
-	if merges != maxTogether-1 {
-		t.Errorf("%d of %d were merged, want all but the first", merges, maxTogether)
-	}
-	if got, want := decode[counted](t, v.post("/mishaps/together/count", nil)), (counted{maxTogether, maxTogether}); got != want {
-		t.Errorf("the session holds %+v, want %+v", got, want)
-	}
-	lacks(t, v.lives(http.StatusOK), `"together`)
-	if got := decode[counted](t, v.post("/mishaps/together/count", nil)); got != (counted{}) {
-		t.Errorf("the session holds %+v after it was counted, want nothing", got)
-	}
-	v.isIn("Ann")
+	// ... until the next form.
+	v.add("Tea")
+	wantNoText(t, v.home(), `"key`)
+	v.wantLoggedInAs("Ann")
 }
 
-func TestLogoutDuringASlowRequest(t *testing.T) {
-	s := newSite(t)
-	v, bob := s.loggedInAs("Ann"), s.loggedInAs("Bob")
-	underWay := func(v *visitor) bool {
-		t.Helper()
-		return decode[map[string]bool](t, v.do("GET", "/mishaps/slow", nil))["underWay"]
-	}
-	s.app.mishaps.work = func(context.Context, time.Duration) {
-		if !underWay(v) || underWay(bob) {
-			t.Errorf("the slow request is under way for Ann: %t, for Bob: %t, want for Ann alone", underWay(v), underWay(bob))
-		}
-		v.post("/logout", nil).backHome(t)
-	}
-	cookie := v.cookie()
-	tab := s.visitor()
-	if got, want := decode[slowAnswer](t, tab.post("/mishaps/slow", nil, "Cookie", cookie)), (slowAnswer{Gone: true}); got != want {
-		t.Errorf("the slow request answers %+v, want %+v", got, want)
-	}
-	if items := s.sessions(); len(items) != 1 {
-		t.Errorf("the table holds %v, want Bob's session alone", items)
-	}
-	if decode[map[string]bool](t, tab.do("GET", "/mishaps/slow", nil, "Cookie", cookie))["underWay"] {
-		t.Errorf("the slow request is still under way")
-	}
-	v.isOut()
-	bob.isIn("Bob")
-}
-
-func TestSlowRequestAlone(t *testing.T) {
+func TestPageViewsCostLess(t *testing.T) {
 	s := newSite(t)
 	v := s.loggedInAs("Ann")
-	s.app.mishaps.work = func(context.Context, time.Duration) {}
-	if got := decode[slowAnswer](t, v.post("/mishaps/slow", nil)); got.Gone || !got.Item {
-		t.Errorf("the slow request answers %+v, want it saved", got)
-	}
-	v.isIn("Ann")
-}
-
-func TestWorkEndsWithItsRequest(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	work(ctx, time.Hour)
-	work(t.Context(), time.Nanosecond)
+	wantOutcomes(t, v.post("/try/views", nil).body,
+		[]string{"bad", "2 written", "Visitor: 1 read, 1 written, $0.75 per million", "Bot: 0 read, 1 written, $0.625 per million"},
+		[]string{"good", "0 written", "Visitor: 1 read, 0 written, $0.125 per million", "Bot: 0 read, 0 written, $0 per million"},
+	)
 }
 
 func TestOutage(t *testing.T) {
 	s := newSite(t)
 	v, bob := s.loggedInAs("Ann"), s.loggedInAs("Bob")
 	v.add("Tea")
-	v.hasInCart(1, "1 × Tea")
 	now := time.Now()
-	s.app.mishaps.outages.now = func() time.Time { return now }
+	s.app.demo.outages.now = func() time.Time { return now }
+	a := v.post("/try/outage", nil)
+	a.wantUnavailable(t)
+	wantText(t, a.body, `href="/?after=outage"`)
+	wantOutcomes(t, a.body,
+		[]string{"bad", "The session is lost", "Before: Ann is logged in, with 1 in the cart", "Save: written", "After: nobody is logged in"},
+		[]string{"good", "Nothing is lost", "Before: Ann is logged in, with 1 in the cart", "Save: refused (ErrNotLoaded), nothing is written", "After: Ann is logged in, with 1 in the cart"},
+	)
 	before := s.sessions()
-	if got := decode[map[string]float64](t, v.post("/mishaps/outage", nil)); got["seconds"] != 5 {
-		t.Errorf("the outage answers %v, want 5 seconds", got)
-	}
 	for range 2 {
-		a := v.do("GET", "/", nil)
-		a.is(t, http.StatusServiceUnavailable)
-		if a.Header.Get("Retry-After") != "5" || len(a.Cookies()) != 0 {
-			t.Errorf("the answer has Retry-After %q and sets %v, want 5 and nothing", a.Header.Get("Retry-After"), a.Cookies())
-		}
-		holds(t, a.body, `href="/">Try again</a>`)
+		v.do("GET", "/", nil).wantUnavailable(t)
 		now = now.Add(outageTime/2 - time.Millisecond)
 	}
-	v.post("/cart/add", url.Values{"product": {"Honey"}}).is(t, http.StatusServiceUnavailable)
-	v.post("/mishaps/together", url.Values{"n": {"1"}}).is(t, http.StatusServiceUnavailable)
-	body := v.lives(http.StatusServiceUnavailable)
-	holds(t, body, "The item cannot be read at the moment.")
-	cost(t, body, "POST /mishaps/together 503 | load (failed) | 3 requests")
+	v.post("/cart/add", url.Values{"product": {"Honey"}}).wantUnavailable(t)
+	v.post("/try/together", nil).wantUnavailable(t)
+	wantText(t, v.live(), "The item cannot be read at the moment.")
+	bob.wantLoggedInAs("Bob")
 	if after := s.sessions(); !reflect.DeepEqual(after, before) {
-		t.Errorf("the outage left %v, where there was %v", after, before)
+		t.Errorf("the outage left %v, want %v", after, before)
 	}
-	bob.isIn("Bob")
 
 	now = now.Add(2 * time.Millisecond)
-	v.isIn("Ann")
-	v.hasInCart(1, "1 × Tea")
+	body := v.do("GET", "/?after=outage", nil).body
+	wantText(t, body, "DynamoDB answers again")
+	wantText(t, body, "Now press <b>Log out during a slow request</b>")
+	v.wantInCart("1 × Tea")
 }
 
-// What the script sends does nothing for one who has no session, and makes none.
-func TestMishapsWithoutASession(t *testing.T) {
+func TestLogoutDuringASlowRequest(t *testing.T) {
 	s := newSite(t)
-	for _, path := range []string{"/mishaps/together", "/mishaps/together/count", "/mishaps/slow", "/mishaps/outage"} {
-		a := s.visitor().post(path, url.Values{"n": {"1"}})
-		a.is(t, http.StatusConflict)
-		if len(a.Cookies()) != 0 {
-			t.Errorf("POST %s set %v", path, a.Cookies())
+	v, bob := s.loggedInAs("Ann"), s.loggedInAs("Bob")
+	a := v.post("/try/logout", nil)
+	if cookies := a.Cookies(); len(cookies) != 1 || cookies[0].MaxAge >= 0 {
+		t.Errorf("cookies = %v, want an expired one", cookies)
+	}
+	wantOutcomes(t, a.body,
+		[]string{"bad", "The session is back", "Before: Ann is logged in, with 0 in the cart", "The slow request's Save: written", "After: Ann is logged in, with 0 in the cart"},
+		[]string{"good", "The session stays ended", "Before: Ann is logged in, with 0 in the cart", "The slow request's Save: refused (ErrGone), nothing is written", "After: nobody is logged in"},
+	)
+	// The page is that of the ended session.
+	for _, text := range []string{"Ann was logged in here", "a tombstone", `id="session" aria-labelledby="hello" inert`, "Now press <b>Start again</b>"} {
+		wantText(t, a.body, text)
+	}
+	wantNoText(t, a.body, "You are logged in")
+	v.wantLoggedOut()
+	bob.wantLoggedInAs("Bob")
+}
+
+func TestMishapsLeaveNothingForLong(t *testing.T) {
+	s := newSite(t)
+	v := s.loggedInAs("Ann")
+	for _, path := range []string{"/try/together", "/try/views", "/try/logout"} {
+		v.post(path, nil).wantStatus(t, http.StatusOK)
+	}
+	for _, item := range s.sessions() {
+		expires, err := strconv.ParseInt(item["expires"].(*types.AttributeValueMemberN).Value, 10, 64)
+		if left := time.Until(time.Unix(expires, 0)); err != nil || left > (copyAge+1)*time.Second {
+			t.Errorf("an item expires in %v (%v), want at most %d s, rounded up", left, err, copyAge)
 		}
 	}
-	for _, n := range []string{"", "0", "-1", fmt.Sprint(maxTogether + 1), "x"} {
-		s.loggedInAs("Ann").post("/mishaps/together", url.Values{"n": {n}}).is(t, http.StatusUnprocessableEntity)
-	}
-	if n := len(s.sessions()); n != 5 {
-		t.Errorf("the table holds %d sessions, want 5", n)
+}
+
+func TestMishapsWithoutASession(t *testing.T) {
+	s := newSite(t)
+	for _, m := range mishaps {
+		v := s.visitor()
+		v.post("/try/"+m.Name, nil).wantRedirect(t, "/#sessions")
+		wantText(t, v.home(), "You were no longer logged in, so nothing was done.")
+		v.do("GET", "/try/"+m.Name, nil).wantStatus(t, http.StatusOK) // home
 	}
 }
 
 func TestMishapsThatCannotBeTried(t *testing.T) {
-	s := newSite(t)
-	v := s.loggedInAs("Ann")
-	s.app.mishaps.work = func(context.Context, time.Duration) {}
-	decode[togetherAnswer](t, v.post("/mishaps/together", url.Values{"n": {"2"}}))
-	for _, path := range []string{"/mishaps/together", "/mishaps/together/count", "/mishaps/slow"} {
-		for _, op := range []string{"GetItem", "UpdateItem"} {
+	for _, m := range mishaps {
+		for _, op := range []string{"GetItem", "PutItem"} {
+			s := newSite(t)
+			v := s.loggedInAs("Ann")
 			s.backend.Inject(op, dynamotest.Denied)
-			v.post(path, url.Values{"n": {"1"}}).is(t, http.StatusServiceUnavailable)
-			if n := s.backend.Pending(); n != 0 {
-				t.Errorf("POST %s: %d faults were not met", path, n)
-			}
+			v.post("/try/"+m.Name, nil).wantStatus(t, http.StatusServiceUnavailable)
+			v.wantLoggedInAs("Ann")
 		}
 	}
-	s.between("UpdateItem", func() {
-		for _, item := range s.sessions() {
-			s.backend.Delete(t, dynamotest.Item{"id": item["id"]})
-		}
-	})
-	v.post("/mishaps/together", url.Values{"n": {"1"}}).is(t, http.StatusConflict)
 }

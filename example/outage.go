@@ -11,50 +11,42 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 )
 
-// outages are those that visitors asked for: DynamoDB fails for a while, for the requests of their
-// own session alone.
+// outages fails the requests to DynamoDB of visitors who asked for that, and of nobody else.
 type outages struct {
-	now func() time.Time
+	next dynamodb.HTTPClient
+	now  func() time.Time
 
 	mu    sync.Mutex
 	until map[string]time.Time // by visitor
 }
 
-func newOutages() *outages {
-	return &outages{now: time.Now, until: make(map[string]time.Time)}
+// newOutages returns a client that suffers from the outages, on top of another.
+func newOutages(client *dynamodb.Client) (*outages, *dynamodb.Client) {
+	o := &outages{now: time.Now, until: make(map[string]time.Time)}
+	return o, dynamodb.New(client.Options(), func(options *dynamodb.Options) {
+		o.next, options.HTTPClient = options.HTTPClient, o
+	})
 }
 
 // begin begins an outage.
 func (o *outages) begin(visitor string, d time.Duration) {
-	now := o.now()
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	now := o.now()
 	maps.DeleteFunc(o.until, func(_ string, end time.Time) bool { return !end.After(now) })
 	o.until[visitor] = now.Add(d)
 }
 
-func (o *outages) strikes(visitor string) bool {
+func (o *outages) affects(visitor string) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.until[visitor].After(o.now())
 }
 
-// client returns a client that suffers from the outages, on top of another.
-func (o *outages) client(client *dynamodb.Client) *dynamodb.Client {
-	return dynamodb.New(client.Options(), func(options *dynamodb.Options) {
-		options.HTTPClient = failing{options.HTTPClient, o}
-	})
-}
-
-type failing struct {
-	next    dynamodb.HTTPClient
-	outages *outages
-}
-
-// Do answers as DynamoDB does that has a problem, which the SDK tries to get over by trying again.
-func (f failing) Do(r *http.Request) (*http.Response, error) {
-	if !f.outages.strikes(visitorIn(r.Context())) {
-		return f.next.Do(r)
+// Do answers as DynamoDB does when it has a problem. The SDK's client then tries again, some times.
+func (o *outages) Do(r *http.Request) (*http.Response, error) {
+	if visitor, _ := r.Context().Value(visitorKey).(string); !o.affects(visitor) {
+		return o.next.Do(r)
 	}
 	if r.Body != nil {
 		io.Copy(io.Discard, r.Body)

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"regexp"
@@ -21,12 +23,13 @@ type feature struct {
 	index []string // on the index of users
 }
 
-// features are all there are. docs/operating.md has the same table.
+// docs/operating.md has the same table.
 var features = []feature{
-	{name: "save", what: "Get, New, Save", table: []string{"GetItem", "PutItem", "UpdateItem", "DeleteItem"}},
+	{name: "save", what: "Get, New, Peek, Save", table: []string{"GetItem", "PutItem", "UpdateItem"}},
 	// TransactWriteItems has no action of its own, but needs those of its parts.
 	{name: "regenerate", what: "Regenerate", table: []string{"GetItem", "PutItem", "UpdateItem"}},
-	{name: "users", what: "UserSessions, DestroyUser, Destroy", table: []string{"DeleteItem"}, index: []string{"Query"}},
+	{name: "update", what: "Load, Update, UpdateUser", table: []string{"GetItem", "UpdateItem"}, index: []string{"Query"}},
+	{name: "users", what: "UserSessions, DestroyUser, Destroy", table: []string{"GetItem", "UpdateItem"}, index: []string{"Query"}},
 	{name: "list", what: "Sessions", table: []string{"Scan"}},
 	{name: "check", what: "CheckTable", table: []string{"DescribeTable", "DescribeTimeToLive"}},
 	{name: "create", what: "EnsureTable", table: []string{"DescribeTable", "DescribeTimeToLive", "CreateTable", "UpdateTable", "UpdateTimeToLive", "Scan"}},
@@ -36,17 +39,17 @@ var features = []feature{
 var policyCommand = command{
 	name:    "policy",
 	summary: "print the IAM policy that a service needs",
-	about: "Policy prints the least IAM policy for some features of dynamostore on the table. It takes the table's ARN from -table,\n" +
-		"or makes it of -region and -account, or asks DynamoDB for it (DescribeTable).\n\nFeatures:\n\n" + featureList(),
+	about: "Policy prints the least IAM policy for some features of dynamostore on the table. It takes the table's ARN from\n" +
+		"-table, or makes it of -region and -account, or asks DynamoDB for it (DescribeTable).\n\nFeatures:\n\n" + featureList(),
 	examples: []string{
 		"-region eu-central-1 policy -account 123456789012",
 		"-table arn:aws:dynamodb:eu-central-1:123456789012:table/sessions policy -features save,regenerate,users,check",
 	},
 	flags: func(flags *flag.FlagSet) action {
-		list := flags.String("features", "save,regenerate", "what the service does, as `names` with commas between")
+		list := flags.String("features", "save,regenerate", "what the service does, as `names` separated by commas")
 		account := flags.String("account", "", "`number` of the AWS account")
 		return func(ctx context.Context, p *program, s *settings) error {
-			chosen, err := choose(*list)
+			chosen, err := chooseFeatures(*list)
 			if err != nil {
 				return err
 			}
@@ -56,26 +59,26 @@ var policyCommand = command{
 			}
 			out := json.NewEncoder(p.stdout)
 			out.SetIndent("", "  ")
-			return out.Encode(policyFor(arn, s.cfg.UserIndex, chosen))
+			return out.Encode(newPolicy(arn, s.cfg.UserIndex, chosen))
 		}
 	},
 }
 
 func featureList() string {
-	var b strings.Builder
+	var lines []string
 	for _, f := range features {
-		fmt.Fprintf(&b, "  %-10s  %s\n", f.name, f.what)
+		lines = append(lines, fmt.Sprintf("  %-10s  %s", f.name, f.what))
 	}
-	return strings.TrimSuffix(b.String(), "\n")
+	return strings.Join(lines, "\n")
 }
 
-func choose(list string) ([]feature, error) {
+func chooseFeatures(list string) ([]feature, error) {
 	var chosen []feature
 	for name := range strings.SplitSeq(list, ",") {
 		name = strings.TrimSpace(name)
 		i := slices.IndexFunc(features, func(f feature) bool { return f.name == name })
 		if i < 0 {
-			return nil, usagef("policy: -features: %q is none: see admin policy -help", name)
+			return nil, usagef("policy: -features: there is no feature %q; see admin policy -help", name)
 		}
 		chosen = append(chosen, features[i])
 	}
@@ -90,9 +93,9 @@ func (s *settings) arn(ctx context.Context, p *program, account string) (string,
 	case strings.HasPrefix(s.cfg.Table, "arn:"):
 		return s.cfg.Table, nil
 	case account != "" && !accountNumber.MatchString(account):
-		return "", usagef("policy: -account: %q is no number of an AWS account: give its 12 digits", account)
+		return "", usagef("policy: -account: %q is not the number of an AWS account; want 12 digits", account)
 	}
-	client, err := s.client(ctx, p)
+	client, store, err := s.open(ctx, p)
 	if err != nil {
 		return "", err
 	}
@@ -100,20 +103,15 @@ func (s *settings) arn(ctx context.Context, p *program, account string) (string,
 		region := client.Options().Region
 		return fmt.Sprintf("arn:%s:dynamodb:%s:%s:table/%s", partition(region), region, account, s.cfg.Table), nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
 	out, err := client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &s.cfg.Table})
-	const instead = "policy: give -account and -region, or have DynamoDB tell the ARN"
-	if err != nil {
-		return "", fmt.Errorf(instead+": %w", s.records(client).Explained("look at", "DescribeTable", err))
+	if err == nil && out.Table != nil && aws.ToString(out.Table.TableArn) != "" {
+		return *out.Table.TableArn, nil
 	}
-	if out.Table == nil || aws.ToString(out.Table.TableArn) == "" {
-		return "", fmt.Errorf(instead+": the answer for table %q has none: is the endpoint DynamoDB?", s.cfg.Table)
-	}
-	return *out.Table.TableArn, nil
+	err = cmp.Or(store.CheckTable(ctx), err, errors.New("the response does not hold it")) // the first says how to fix it
+	return "", fmt.Errorf("policy: DynamoDB did not tell the ARN of table %q; give -account and -region instead: %w", s.cfg.Table, err)
 }
 
-// partition is the part of AWS in which a region lies.
+// partition returns the part of AWS that a region is in.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html
 func partition(region string) string {
 	switch {
@@ -138,22 +136,20 @@ type statement struct {
 	Resource string
 }
 
-func policyFor(arn, index string, chosen []feature) policy {
-	p := policy{Version: "2012-10-17"}
-	add := func(resource string, actions func(feature) []string) {
-		s := statement{Effect: "Allow", Resource: resource}
-		for _, f := range chosen {
-			for _, a := range actions(f) {
-				if a = "dynamodb:" + a; !slices.Contains(s.Action, a) {
-					s.Action = append(s.Action, a)
-				}
-			}
-		}
-		if s.Action != nil {
-			p.Statement = append(p.Statement, s)
+func newPolicy(arn, index string, chosen []feature) policy {
+	table := statement{Effect: "Allow", Resource: arn}
+	users := statement{Effect: "Allow", Resource: arn + "/index/" + index}
+	for _, f := range chosen {
+		table.allow(f.table)
+		users.allow(f.index)
+	}
+	return policy{"2012-10-17", slices.DeleteFunc([]statement{table, users}, func(s statement) bool { return s.Action == nil })}
+}
+
+func (s *statement) allow(operations []string) {
+	for _, operation := range operations {
+		if action := "dynamodb:" + operation; !slices.Contains(s.Action, action) {
+			s.Action = append(s.Action, action)
 		}
 	}
-	add(arn, func(f feature) []string { return f.table })
-	add(arn+"/index/"+index, func(f feature) []string { return f.index })
-	return p
 }

@@ -1,7 +1,7 @@
 // Package e2e drives the demo in headless Chromium, as its visitors do.
 //
-// It builds the demo, with the race detector, starts it on a free port, and stops it as Ctrl-C does.
-// It needs Chromium, and fails without.
+// It builds the demo with the race detector, starts it on a free port, and stops it as Ctrl-C does.
+// It needs Chromium and npm, which fetches axe-core once.
 package e2e
 
 import (
@@ -20,10 +20,10 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// screenshots is where tests leave what they saw; "": nowhere.
+// screenshots is where the tests leave screenshots, if it is not empty.
 var screenshots = flag.String("screenshots", "", "write screenshots of the page into this `directory`, which exists")
 
-// What all tests share: the demo, and a browser, in which each test has profiles of its own.
+// All tests share the demo and a browser, in which each test has profiles of its own.
 var (
 	site    string // the demo's URL, without a path
 	browser context.Context
@@ -72,7 +72,7 @@ func run(m *testing.M) (code int, err error) {
 	return m.Run(), nil
 }
 
-// findChromium returns the path of the browser that $CHROMIUM names, or of one that is installed.
+// findChromium returns the path of the browser that $CHROMIUM names, or of an installed one.
 func findChromium() (string, error) {
 	names := []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"}
 	if name := os.Getenv("CHROMIUM"); name != "" {
@@ -83,10 +83,10 @@ func findChromium() (string, error) {
 			return path, nil
 		}
 	}
-	return "", fmt.Errorf("none of the programs %q is there: install Chromium, on Debian by apt-get install chromium, or name it in $CHROMIUM", names)
+	return "", fmt.Errorf("none of the programs %q is installed; install Chromium (on Debian: apt-get install chromium), or set $CHROMIUM", names)
 }
 
-// demo is the demo under way.
+// demo is the running demo.
 type demo struct {
 	url    string
 	cmd    *exec.Cmd
@@ -121,7 +121,7 @@ func startDemo(dir string) (*demo, error) {
 	return d, nil
 }
 
-// stop ends the demo as Ctrl-C does. It is an error if the demo does not end well, or had a data race.
+// stop ends the demo as Ctrl-C does. It returns an error if the demo failed, or had a data race.
 func (d *demo) stop() error {
 	if err := d.cmd.Process.Signal(os.Interrupt); err != nil {
 		return fmt.Errorf("stop the demo: %w", err)

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -16,11 +15,12 @@ import (
 // patience is how long a tab waits for anything.
 const patience = 30 * time.Second
 
-// tab is a tab of the browser. Whatever fails in it fails the test, and so does an error of a script and what
-// the Content-Security-Policy stops.
+// tab is a tab of the browser. An error of a script, and what the Content-Security-Policy blocks,
+// fail the test.
 type tab struct {
 	*testing.T
-	ctx context.Context
+	ctx       context.Context
+	noScripts bool
 }
 
 // newProfile returns a tab in a profile of its own: another browser, as the demo sees it.
@@ -49,7 +49,7 @@ func newTab(t *testing.T, parent context.Context, options ...chromedp.ContextOpt
 		case *runtime.EventExceptionThrown:
 			problem = event.ExceptionDetails.Text
 		case *log.EventEntryAdded:
-			// The network's are the statuses that the tests are after.
+			// Those of the network are statuses such as 503, which the tests look at themselves.
 			if event.Entry.Level == log.EntryLevelError && event.Entry.Source != log.EntrySourceNetwork {
 				problem = event.Entry.Text
 			}
@@ -74,7 +74,7 @@ func newTab(t *testing.T, parent context.Context, options ...chromedp.ContextOpt
 			}
 		}
 	})
-	return &tab{t, ctx}
+	return &tab{T: t, ctx: ctx}
 }
 
 // get runs an action and returns its value.
@@ -104,7 +104,19 @@ func (t *tab) leads(what string, actions ...chromedp.Action[chromedp.Void]) int 
 	if err != nil {
 		t.Fatalf("%s: %v", what, err)
 	}
+	t.settle()
 	return int(response.Status)
+}
+
+// settle waits until the page's script has scrolled to where the visitor was.
+func (t *tab) settle() {
+	t.Helper()
+	if !t.noScripts {
+		get(t, "wait for a frame", chromedp.Evaluate[bool](`new Promise((resolve) => {
+			const frames = () => requestAnimationFrame(() => requestAnimationFrame(() => resolve(true)));
+			document.readyState === "complete" ? frames() : addEventListener("load", frames);
+		})`, chromedp.EvalAwaitPromise))
+	}
 }
 
 func (t *tab) open(path string) int {
@@ -120,20 +132,26 @@ func (t *tab) do(what string, actions ...chromedp.Action[chromedp.Void]) {
 // submit clicks a button that leads to another page.
 func (t *tab) submit(button chromedp.CSS) {
 	t.Helper()
-	if status := t.leads("click "+string(button), chromedp.Click(button)); status != 200 {
-		t.Fatalf("the click on %s leads to a page with the status %d", button, status)
+	t.submitFor(button, 200)
+}
+
+// submitFor is submit where the other page has another status.
+func (t *tab) submitFor(button chromedp.CSS, status int) {
+	t.Helper()
+	if got := t.leads("click "+string(button), chromedp.Click(button)); got != status {
+		t.Fatalf("the click on %s leads to a page with the status %d, want %d", button, got, status)
 	}
 }
 
 func (t *tab) login(name string, remember bool) {
 	t.Helper()
 	t.open("/")
-	t.do("enter the name", chromedp.SendKeys(chromedp.CSS("#name"), name))
+	t.do("enter the name", chromedp.SetValue(chromedp.CSS("#name"), name))
 	if remember {
 		t.do("ask to be remembered", chromedp.Click(chromedp.CSS("input[name=remember]")))
 	}
-	t.submit("form.login button")
-	t.holds("h1", "Hello, "+name)
+	t.submit("#login")
+	t.wantText("#hello", "Hello, "+name)
 }
 
 func (t *tab) text(selector string) string {
@@ -141,11 +159,11 @@ func (t *tab) text(selector string) string {
 	return get(t, "read "+selector, chromedp.Text(chromedp.CSS(selector)))
 }
 
-// holds asserts that an element holds a text.
-func (t *tab) holds(selector, text string) {
+// wantText asserts that an element contains a text.
+func (t *tab) wantText(selector, text string) {
 	t.Helper()
 	if got := t.text(selector); !strings.Contains(got, text) {
-		t.Fatalf("%s is %q, want it to hold %q", selector, got, text)
+		t.Fatalf("%s is %q, want %q in it", selector, got, text)
 	}
 }
 
@@ -157,23 +175,23 @@ func (t *tab) until(expression string) {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		// An error is a page that is on its way.
+		// There is an error while another page is loading.
 		if ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression)); err == nil && ok {
 			return
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			t.Fatalf("after %v, it is not so that %s; the page is %q", patience, expression, t.text("body"))
+			t.Fatalf("after %v, not yet: %s; the page is %q", patience, expression, t.text("body"))
 		}
 	}
 }
 
-// isOut asserts that the page is one of a visitor who is not logged in.
-func (t *tab) isOut() {
+// wantLoggedOut asserts that the page is that of a visitor who is not logged in.
+func (t *tab) wantLoggedOut() {
 	t.Helper()
-	if n := eval[int](t, `document.querySelectorAll("#user").length`); n != 0 || t.text("h1") != "Hello" {
-		t.Fatalf("the page says %q, want nobody logged in", t.text("body"))
+	if n := eval[int](t, `document.querySelectorAll("#user").length`); n != 0 || t.text("#hello") != "Log in" {
+		t.Fatalf("the page is %q, want one on which nobody is logged in", t.text("body"))
 	}
 }
 
@@ -194,17 +212,4 @@ func (t *tab) cookie() *network.Cookie {
 	}
 	t.Fatalf("the browser has %d cookies of the demo, want one", len(result.Cookies))
 	return nil
-}
-
-// try presses the button of a mishap and returns what the page says came of it.
-func (t *tab) try(mishap string) (steps, verdict string) {
-	t.Helper()
-	log := fmt.Sprintf("#%s-log", mishap)
-	t.do("try "+mishap, chromedp.Click(chromedp.CSS(fmt.Sprintf("[data-mishap=%s]", mishap))))
-	t.do("wait for the end of "+mishap, chromedp.WaitVisible(chromedp.CSS(log+" .verdict")))
-	verdict = t.text(log + " .verdict")
-	if n := eval[int](t, fmt.Sprintf(`document.querySelectorAll("%s .good").length`, log)); n != 1 {
-		t.Errorf("%s ended badly: %s", mishap, t.text(log))
-	}
-	return t.text(log), verdict
 }

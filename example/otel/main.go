@@ -61,19 +61,21 @@ func observe(metrics metric.MeterProvider) (func(context.Context, dynamostore.Ev
 	if err != nil {
 		return nil, err
 	}
-	capacity, err := meter.Float64Counter("session.capacity", metric.WithDescription("Capacity units that they used."))
+	units, err := meter.Float64Counter("session.units", metric.WithDescription("Capacity units that they used."))
 	if err != nil {
 		return nil, err
 	}
 	return func(ctx context.Context, e dynamostore.Event) {
 		by := metric.WithAttributes(attribute.String("op", string(e.Op)), attribute.Bool("failed", e.Err != nil))
 		operations.Add(ctx, 1, by)
-		capacity.Add(ctx, e.Capacity, by)
+		units.Add(ctx, e.ReadUnits, by, metric.WithAttributes(attribute.String("kind", "read")))
+		units.Add(ctx, e.WriteUnits, by, metric.WithAttributes(attribute.String("kind", "write")))
 		span := trace.SpanFromContext(ctx)
 		span.AddEvent("session "+string(e.Op), trace.WithAttributes(
 			attribute.Int("requests", e.Requests),
 			attribute.Int("bytes", e.Bytes),
-			attribute.Float64("capacity", e.Capacity),
+			attribute.Float64("read_units", e.ReadUnits),
+			attribute.Float64("write_units", e.WriteUnits),
 			attribute.String("duration", e.Duration.String()),
 		))
 		if e.Err != nil { // it holds no session ID, cookie or value

@@ -1,10 +1,18 @@
+// Package bill replays a day of an application and computes what its sessions cost on DynamoDB.
+//
+// What visitors do is in day_test.go, what the application stores in app_test.go, and what DynamoDB charges in
+// replay_test.go. The same day, request by request, passes through stores that are set in different ways, on an
+// engine that states the capacity units of each request. It is seeded, so it is always the same.
+//
+// Time is that of a testing/synctest bubble: the replay sleeps from one request to the next in no time, and the
+// Store, the engine and their timers see the clock of the day that they are in.
 package bill
 
 import (
 	"bytes"
-	"encoding/gob"
 	"flag"
 	"os"
+	"strings"
 	"testing"
 	"testing/synctest"
 )
@@ -14,9 +22,12 @@ var (
 	write = flag.Bool("write", false, "write the chart")
 )
 
-const chartFile = "../../docs/cost.svg"
+const (
+	chartFile = "../../docs/cost.svg"
+	tableFile = "../../docs/speed.md"
+)
 
-// The chart is that of the code as it is, and the bill stays a small part of the usual one. With the race detector,
+// The chart and the table in the documentation are those of the code as it is, and the bill stays a small part of the usual one. With the race detector,
 // which takes five times as long, the day is a short one, which is not drawn; without it, which is how make cost runs
 // this, it is whole.
 func TestBill(t *testing.T) {
@@ -24,7 +35,6 @@ func TestBill(t *testing.T) {
 	if raceDetector {
 		visits /= 10
 	}
-	gob.Register(map[string]any{})
 	var tallies []tally
 	for _, s := range settings {
 		synctest.Test(t, func(t *testing.T) {
@@ -35,7 +45,7 @@ func TestBill(t *testing.T) {
 			tallies = append(tallies, tally)
 		})
 	}
-	ours, usual := tallies[0], tallies[2]
+	ours, usual := tallies[0], tallies[len(tallies)-1]
 	if got, most := ours.readDollars()+ours.writeDollars(), (usual.readDollars()+usual.writeDollars())/3; got > most {
 		t.Errorf("the bill is $%.2f, more than a third of the usual one, $%.2f", got, 3*most)
 	}
@@ -60,6 +70,15 @@ func TestBill(t *testing.T) {
 		t.Errorf("%s is not what the bill is now: run make cost", chartFile)
 		if err := print(t.Output(), tallies); err != nil {
 			t.Error(err)
+		}
+	}
+	page, err := os.ReadFile(tableFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tally := range tallies {
+		if row := "| " + strings.Join(tally.cells(), " | ") + " |"; !bytes.Contains(page, []byte(row)) {
+			t.Errorf("%s does not have the row %s", tableFile, row)
 		}
 	}
 }

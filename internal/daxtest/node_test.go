@@ -23,14 +23,13 @@ const (
 	getItem               = 263244906
 	putItem               = -2106490455
 	updateItem            = 1425579023
-	deleteItem            = 1013539361
 	transactWriteItems    = -1160037738
 )
 
 // arguments is how many data items follow a method.
 var arguments = map[int64]int{
 	authorize: 5, endpoints: 0, defineKeySchema: 1, defineAttributeListID: 1, defineAttributeList: 1,
-	getItem: 3, putItem: 4, updateItem: 3, deleteItem: 3, transactWriteItems: 9,
+	getItem: 3, putItem: 4, updateItem: 3, transactWriteItems: 9,
 }
 
 // node is a cluster of one node that speaks as much of DAX's protocol (CBOR, RFC 8949) as a Store's

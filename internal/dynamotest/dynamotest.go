@@ -1,6 +1,6 @@
-// Package dynamotest gives tests a DynamoDB of their own: memdynamo, or the endpoint that the
-// environment variable DYNAMOSTORE_TEST_ENDPOINT names, with requests counted and faults
-// injected by operation.
+// Package dynamotest provides a DynamoDB for each test: memdynamo, or the endpoint in the
+// environment variable DYNAMOSTORE_TEST_ENDPOINT. It counts requests and injects faults by
+// operation.
 package dynamotest
 
 import (
@@ -11,12 +11,12 @@ import (
 	"maps"
 	"net/http"
 	"os"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -24,30 +24,35 @@ import (
 	"example.com/dynamostore/internal/memdynamo"
 )
 
-// endpointVariable names the endpoint on which tests run instead of memdynamo.
-const endpointVariable = "DYNAMOSTORE_TEST_ENDPOINT"
+const (
+	// EndpointVariable is the environment variable with the endpoint on which tests run instead of
+	// memdynamo.
+	EndpointVariable = "DYNAMOSTORE_TEST_ENDPOINT"
+	// noTransactionsVariable, if not empty, makes every Backend refuse transactions.
+	noTransactionsVariable = "DYNAMOSTORE_TEST_NO_TRANSACTIONS"
+)
 
 // Backend is a DynamoDB with one table for one test.
 type Backend struct {
-	// Client sends its requests through what counts them and injects faults, and retries as the
-	// SDK does, only sooner.
+	// Client sends requests that are counted and subject to faults. It retries as the SDK does, but
+	// with shorter pauses.
 	Client *dynamodb.Client
-	// Table is a name that no other test has. It is there for [Backend.CreateTable], or for whatever
-	// the test does with it, and is deleted at the test's end.
+	// Table is a unique name, for [Backend.CreateTable] or for the test to create. The table is
+	// deleted at the end of the test.
 	Table string
 
-	raw       *dynamodb.Client // neither counted nor disturbed
-	transport http.RoundTripper
+	raw       *dynamodb.Client  // without counts and faults
+	transport http.RoundTripper // of Client, after counts and faults
+	faults    Injector
 
 	mu     sync.Mutex
 	counts map[string]int
-	faults map[string][]Fault
 }
 
 // New returns the Backend of a test.
 func New(t testing.TB) *Backend {
 	t.Helper()
-	endpoint := os.Getenv(endpointVariable)
+	endpoint := os.Getenv(EndpointVariable)
 	if endpoint == "" {
 		return NewInMemory(t)
 	}
@@ -55,16 +60,16 @@ func New(t testing.TB) *Backend {
 	transport.MaxIdleConnsPerHost = 256
 	t.Cleanup(transport.CloseIdleConnections)
 	return newBackend(t, endpoint, roundTripper(func(r *http.Request) (*http.Response, error) {
-		// By the body's WriteTo, connections and answers are lost, and requests sent twice:
-		// see NewClient of dynamostore.
+		// The body's WriteTo would lose connections and responses, and requests would be sent
+		// twice: see bodyReader in package dynamostore.
 		r = r.Clone(r.Context())
 		r.Body = struct{ io.ReadCloser }{r.Body}
 		return transport.RoundTrip(r)
 	}))
 }
 
-// NewInMemory returns a Backend on memdynamo, whatever the environment says: for what wants
-// thousands of requests a second.
+// NewInMemory returns a Backend on memdynamo, whatever the environment says, for tests that send
+// thousands of requests per second.
 func NewInMemory(t testing.TB) *Backend {
 	t.Helper()
 	return newBackend(t, "http://memdynamo.invalid", memdynamo.New())
@@ -72,13 +77,11 @@ func NewInMemory(t testing.TB) *Backend {
 
 func newBackend(t testing.TB, endpoint string, transport http.RoundTripper) *Backend {
 	t.Helper()
-	b := &Backend{
-		Table:     "test-" + rand.Text(),
-		transport: transport,
-		counts:    make(map[string]int),
-		faults:    make(map[string][]Fault),
+	b := &Backend{Table: "test-" + rand.Text(), transport: transport, counts: make(map[string]int)}
+	if os.Getenv(noTransactionsVariable) != "" {
+		b.RefuseTransactions()
 	}
-	b.raw = NewClient(endpoint, b.transport)
+	b.raw = NewClient(endpoint, transport)
 	b.Client = NewClient(endpoint, roundTripper(b.roundTrip))
 	t.Cleanup(func() {
 		_, err := b.raw.DeleteTable(context.Background(), &dynamodb.DeleteTableInput{TableName: &b.Table})
@@ -90,8 +93,8 @@ func newBackend(t testing.TB, endpoint string, transport http.RoundTripper) *Bac
 	return b
 }
 
-// NewClient returns a client of the endpoint over transport. It retries as often as the SDK does by
-// default, after a millisecond.
+// NewClient returns a client for the endpoint that uses transport. It retries as often as the SDK
+// does by default, with pauses of a millisecond.
 func NewClient(endpoint string, transport http.RoundTripper, optFns ...func(*dynamodb.Options)) *dynamodb.Client {
 	return dynamodb.New(dynamodb.Options{
 		Region:       "us-east-1",
@@ -104,71 +107,52 @@ func NewClient(endpoint string, transport http.RoundTripper, optFns ...func(*dyn
 			o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) {
 				return time.Millisecond, nil
 			})
-			o.RateLimiter = noRateLimit{}
+			o.RateLimiter = ratelimit.None // a test may inject more faults than the SDK's retry budget allows
 		}),
 	}, optFns...)
 }
-
-// noRateLimit lets a test inject more faults than the SDK's retry budget bears.
-type noRateLimit struct{}
-
-func (noRateLimit) GetToken(context.Context, uint) (func() error, error) {
-	return func() error { return nil }, nil
-}
-func (noRateLimit) AddTokens(uint) error { return nil }
 
 type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 func (b *Backend) roundTrip(r *http.Request) (*http.Response, error) {
-	_, op, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 	b.mu.Lock()
-	b.counts[op]++
-	var fault Fault
-	if queue := b.faults[op]; len(queue) > 0 {
-		fault, b.faults[op] = queue[0], queue[1:]
-	}
+	b.counts[Operation(r)]++
 	b.mu.Unlock()
-	if fault == nil {
-		return b.transport.RoundTrip(r)
-	}
-	resp, err := fault(b.transport, r)
-	if err != nil && r.Body != nil {
-		// As a transport must.
-		io.Copy(io.Discard, r.Body)
-		r.Body.Close()
-	}
-	return resp, err
+	return b.faults.RoundTrip(b.transport, r)
 }
 
-// Inject makes the next requests of the operation meet those faults, one each.
+// RefuseTransactions makes the Backend refuse Client's transactions, like an engine without
+// transactions. Call it before using Client. The environment variable
+// DYNAMOSTORE_TEST_NO_TRANSACTIONS does the same for all Backends.
+func (b *Backend) RefuseTransactions() {
+	refusal := fails(http.StatusBadRequest, "UnknownOperationException", "An unknown operation was requested.")
+	next := b.transport
+	b.transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+		if Operation(r) != "TransactWriteItems" {
+			return next.RoundTrip(r)
+		}
+		drain(r.Body)
+		return refusal(next, r)
+	})
+}
+
+// Inject applies the faults to the next requests of the operation, one fault per request.
 func (b *Backend) Inject(op string, faults ...Fault) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.faults[op] = append(b.faults[op], faults...)
-}
-
-// Pending returns how many injected faults no request has met yet.
-func (b *Backend) Pending() int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	n := 0
-	for _, queue := range b.faults {
-		n += len(queue)
+	for _, f := range faults {
+		b.faults.Next(f, op)
 	}
-	return n
 }
 
-// Heal takes back the faults that no request has met yet.
-func (b *Backend) Heal() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	clear(b.faults)
-}
+// Pending returns the number of injected faults that have not been applied yet.
+func (b *Backend) Pending() int { return b.faults.Pending() }
 
-// Counts returns how many requests of each operation Client has sent since the last call of
-// Counts, each attempt counted.
+// Heal removes the faults that have not been applied yet.
+func (b *Backend) Heal() { b.faults.Clear() }
+
+// Counts returns how many requests of each operation Client has sent since the last call of Counts,
+// including retries.
 func (b *Backend) Counts() map[string]int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -177,26 +161,31 @@ func (b *Backend) Counts() map[string]int {
 	return counts
 }
 
-// CreateTable creates the Backend's table with a partition key and, if it is not empty, a sort
-// key, both of type S. TTL is off: what has expired stays, for the test to see.
+// CreateTable creates the Backend's table with a partition key and, if sortKey is not empty, a sort
+// key, both of type S. TTL is off, so expired items stay for the test to see.
 func (b *Backend) CreateTable(t testing.TB, key, sortKey string) {
 	t.Helper()
-	input := &dynamodb.CreateTableInput{
-		TableName:            &b.Table,
-		BillingMode:          types.BillingModePayPerRequest,
-		KeySchema:            []types.KeySchemaElement{{AttributeName: &key, KeyType: types.KeyTypeHash}},
-		AttributeDefinitions: []types.AttributeDefinition{{AttributeName: &key, AttributeType: types.ScalarAttributeTypeS}},
+	input := &dynamodb.CreateTableInput{TableName: &b.Table, BillingMode: types.BillingModePayPerRequest}
+	add := func(name string, role types.KeyType) {
+		input.KeySchema = append(input.KeySchema, types.KeySchemaElement{AttributeName: &name, KeyType: role})
+		input.AttributeDefinitions = append(input.AttributeDefinitions, types.AttributeDefinition{AttributeName: &name, AttributeType: types.ScalarAttributeTypeS})
 	}
+	add(key, types.KeyTypeHash)
 	if sortKey != "" {
-		input.KeySchema = append(input.KeySchema, types.KeySchemaElement{AttributeName: &sortKey, KeyType: types.KeyTypeRange})
-		input.AttributeDefinitions = append(input.AttributeDefinitions, types.AttributeDefinition{AttributeName: &sortKey, AttributeType: types.ScalarAttributeTypeS})
+		add(sortKey, types.KeyTypeRange)
 	}
-	if _, err := b.raw.CreateTable(t.Context(), input); err != nil {
-		t.Fatalf("dynamotest: create table: %v", err)
+	_, err := b.raw.CreateTable(t.Context(), input)
+	check(t, err)
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatalf("dynamotest: %v", err)
 	}
 }
 
-// Item is what lies under a key.
+// Item is the attributes of an item.
 type Item = map[string]types.AttributeValue
 
 // Items returns all items of the table.
@@ -206,31 +195,27 @@ func (b *Backend) Items(t testing.TB) []Item {
 	pages := dynamodb.NewScanPaginator(b.raw, &dynamodb.ScanInput{TableName: &b.Table, ConsistentRead: aws.Bool(true)})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(t.Context())
-		if err != nil {
-			t.Fatalf("dynamotest: scan: %v", err)
-		}
+		check(t, err)
 		items = append(items, page.Items...)
 	}
 	return items
 }
 
-// Put stores an item as it is.
+// Put stores an item unconditionally.
 func (b *Backend) Put(t testing.TB, item Item) {
 	t.Helper()
-	if _, err := b.raw.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &b.Table, Item: item}); err != nil {
-		t.Fatalf("dynamotest: put: %v", err)
-	}
+	_, err := b.raw.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &b.Table, Item: item})
+	check(t, err)
 }
 
 // Delete removes the item with that key.
 func (b *Backend) Delete(t testing.TB, key Item) {
 	t.Helper()
-	if _, err := b.raw.DeleteItem(t.Context(), &dynamodb.DeleteItemInput{TableName: &b.Table, Key: key}); err != nil {
-		t.Fatalf("dynamotest: delete: %v", err)
-	}
+	_, err := b.raw.DeleteItem(t.Context(), &dynamodb.DeleteItemInput{TableName: &b.Table, Key: key})
+	check(t, err)
 }
 
-// Raw returns a client whose requests are neither counted nor disturbed.
+// Raw returns a client whose requests are neither counted nor subject to faults.
 func (b *Backend) Raw() *dynamodb.Client { return b.raw }
 
 // S, N and B return attribute values of those types.

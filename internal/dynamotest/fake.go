@@ -6,26 +6,24 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 )
 
-// Fixed is a client whose GetItem finds the same item always, and whose writes do nothing: for
-// what is tested thousands of times a second.
+// Fixed is a client whose GetItem always returns the same item, and whose writes do nothing. It is
+// for tests that run thousands of times per second.
 type Fixed struct{ Item Item }
 
-// GetItem returns the item.
-func (f *Fixed) GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error) {
+type options = func(*dynamodb.Options)
+
+func (f *Fixed) GetItem(context.Context, *dynamodb.GetItemInput, ...options) (*dynamodb.GetItemOutput, error) {
 	return &dynamodb.GetItemOutput{Item: f.Item}, nil
 }
 
-// PutItem succeeds.
-func (f *Fixed) PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
+func (f *Fixed) PutItem(context.Context, *dynamodb.PutItemInput, ...options) (*dynamodb.PutItemOutput, error) {
 	return &dynamodb.PutItemOutput{}, nil
 }
 
-// UpdateItem succeeds.
-func (f *Fixed) UpdateItem(context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
+func (f *Fixed) UpdateItem(context.Context, *dynamodb.UpdateItemInput, ...options) (*dynamodb.UpdateItemOutput, error) {
 	return &dynamodb.UpdateItemOutput{}, nil
 }
 
-// DeleteItem succeeds.
-func (f *Fixed) DeleteItem(context.Context, *dynamodb.DeleteItemInput, ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error) {
+func (f *Fixed) DeleteItem(context.Context, *dynamodb.DeleteItemInput, ...options) (*dynamodb.DeleteItemOutput, error) {
 	return &dynamodb.DeleteItemOutput{}, nil
 }

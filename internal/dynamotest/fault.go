@@ -2,135 +2,207 @@ package dynamotest
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"hash/crc32"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
+	"sync"
 	"syscall"
+	"testing"
+	"testing/iotest"
 	"time"
 )
 
-// A Fault answers a request in the place of DynamoDB, which is behind next.
+// A Fault answers a request in place of DynamoDB, which is behind next.
 type Fault func(next http.RoundTripper, r *http.Request) (*http.Response, error)
 
-// Times returns n times the same fault.
-func Times(n int, f Fault) []Fault {
-	faults := make([]Fault, n)
-	for i := range faults {
-		faults[i] = f
+// Times returns a fault n times.
+func Times(n int, f Fault) []Fault { return slices.Repeat([]Fault{f}, n) }
+
+// Faults of requests that do not reach DynamoDB.
+var (
+	// Refused refuses the connection: nothing listens.
+	Refused = unreachable("dial", os.NewSyscallError("connect", syscall.ECONNREFUSED))
+
+	// Reset resets the connection.
+	Reset = unreachable("read", os.NewSyscallError("read", syscall.ECONNRESET))
+)
+
+// unreachable fails as a transport does.
+func unreachable(op string, err error) Fault {
+	return func(http.RoundTripper, *http.Request) (*http.Response, error) {
+		return nil, &net.OpError{Op: op, Net: "tcp", Err: err}
 	}
-	return faults
 }
 
-// Refused is a connection that is refused: nothing listens.
-func Refused(http.RoundTripper, *http.Request) (*http.Response, error) {
-	return nil, &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+// HostNotFound fails to resolve the host's name.
+func HostNotFound(next http.RoundTripper, r *http.Request) (*http.Response, error) {
+	err := &net.DNSError{Err: "no such host", Name: r.URL.Hostname(), IsNotFound: true}
+	return unreachable("dial", err)(next, r)
 }
 
-// Reset is a connection that is reset before the request reached DynamoDB.
-func Reset(http.RoundTripper, *http.Request) (*http.Response, error) { return nil, errReset }
+// Faults of requests that DynamoDB applies.
+var (
+	// AppliedThenReset resets the connection before the response.
+	AppliedThenReset = applied(Reset)
 
-// errReset is what a transport returns for a connection that the other side reset.
-var errReset = &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}
+	// AppliedThenSilent never answers.
+	AppliedThenSilent = applied(Silent)
 
-// AppliedThenReset is a request that DynamoDB applies, and a connection that is reset before the answer.
-func AppliedThenReset(next http.RoundTripper, r *http.Request) (*http.Response, error) {
-	resp, err := next.RoundTrip(r)
+	// Garbage answers with something that is not DynamoDB's.
+	Garbage = applied(HTML(http.StatusOK))
+)
+
+// applied sends the request, discards the response, and applies another fault.
+func applied(then Fault) Fault {
+	return func(next http.RoundTripper, r *http.Request) (*http.Response, error) {
+		resp, err := next.RoundTrip(r)
+		if err != nil {
+			return nil, err
+		}
+		drain(resp.Body)
+		return then(next, r)
+	}
+}
+
+// drain reads a body to its end and closes it.
+func drain(body io.ReadCloser) {
+	io.Copy(io.Discard, body)
+	body.Close()
+}
+
+// A HeldBack holds the requests that its faults were applied to, until the test delivers them. Its
+// zero value is ready to use.
+type HeldBack struct {
+	mu   sync.Mutex
+	held []func() (*http.Response, error)
+}
+
+// Reset holds the request back and resets the connection.
+func (h *HeldBack) Reset(next http.RoundTripper, r *http.Request) (*http.Response, error) {
+	return h.hold(next, r, Reset)
+}
+
+// Silent holds the request back and never answers.
+func (h *HeldBack) Silent(next http.RoundTripper, r *http.Request) (*http.Response, error) {
+	return h.hold(next, r, Silent)
+}
+
+// hold holds the request back, so that it outlives the caller's context, and applies another fault.
+func (h *HeldBack) hold(next http.RoundTripper, r *http.Request, then Fault) (*http.Response, error) {
+	body, err := io.ReadAll(r.Body)
+	r.Body.Close()
 	if err != nil {
 		return nil, err
 	}
-	io.Copy(io.Discard, resp.Body)
-	resp.Body.Close()
-	return nil, errReset
+	held := r.Clone(context.WithoutCancel(r.Context()))
+	held.Body = io.NopCloser(bytes.NewReader(body))
+	h.mu.Lock()
+	h.held = append(h.held, func() (*http.Response, error) { return next.RoundTrip(held) })
+	h.mu.Unlock()
+	return then(next, r)
 }
 
-// Throttled is DynamoDB's answer to more than a table's capacity.
-func Throttled(_ http.RoundTripper, r *http.Request) (*http.Response, error) {
-	return Answer(r, http.StatusBadRequest, "ProvisionedThroughputExceededException", "The level of configured provisioned throughput for the table was exceeded.", nil), nil
-}
-
-// Conflict is DynamoDB's answer while a transaction is under way on the same item.
-func Conflict(_ http.RoundTripper, r *http.Request) (*http.Response, error) {
-	return Answer(r, http.StatusBadRequest, "TransactionConflictException", "Transaction is ongoing for the item", nil), nil
-}
-
-// RegionConflict is the answer of a global table with strong consistency while another region writes the same item.
-func RegionConflict(_ http.RoundTripper, r *http.Request) (*http.Response, error) {
-	return Answer(r, http.StatusBadRequest, "ReplicatedWriteConflictException", "The item is being modified in another region", nil), nil
-}
-
-// InternalError is DynamoDB's HTTP 500.
-func InternalError(_ http.RoundTripper, r *http.Request) (*http.Response, error) {
-	return Answer(r, http.StatusInternalServerError, "InternalServerError", "Internal server error", nil), nil
-}
-
-// Denied is DynamoDB's answer to credentials that do not allow the request.
-func Denied(_ http.RoundTripper, r *http.Request) (*http.Response, error) {
-	return Answer(r, http.StatusBadRequest, "AccessDeniedException", "User is not authorized to perform this operation", nil), nil
-}
-
-// WithoutItem hands the request on, and takes the item out of a refused conditional write, as a
-// DAX client does.
-func WithoutItem(next http.RoundTripper, r *http.Request) (*http.Response, error) {
-	resp, err := next.RoundTrip(r)
-	if err != nil || resp.StatusCode == http.StatusOK {
-		return resp, err
+// Deliver sends the held requests to DynamoDB, in their original order, and returns the status of
+// each response.
+func (h *HeldBack) Deliver(t testing.TB) []int {
+	t.Helper()
+	h.mu.Lock()
+	held := h.held
+	h.held = nil
+	h.mu.Unlock()
+	var statuses []int
+	for _, send := range held {
+		resp, err := send()
+		if err != nil {
+			t.Errorf("dynamotest: deliver a request that was held back: %v", err)
+			continue
+		}
+		drain(resp.Body)
+		statuses = append(statuses, resp.StatusCode)
 	}
-	return edit(resp, func(answer map[string]any) { delete(answer, "Item") })
+	return statuses
 }
 
-// Edited hands the request on, and answers with what change makes of the answer: for states that an
-// engine does not get into.
+// Errors that DynamoDB returns.
+var (
+	// Throttled is returned if requests exceed the table's capacity.
+	Throttled = fails(http.StatusBadRequest, "ProvisionedThroughputExceededException", "The level of configured provisioned throughput for the table was exceeded.")
+
+	// Conflict is returned for a write while a transaction is in progress on the same item.
+	Conflict = fails(http.StatusBadRequest, "TransactionConflictException", "Transaction is ongoing for the item")
+
+	// RegionConflict is returned for a write to a strongly consistent global table while another
+	// region writes the same item.
+	RegionConflict = fails(http.StatusBadRequest, "ReplicatedWriteConflictException", "The item is being modified in another region")
+
+	InternalError = fails(http.StatusInternalServerError, "InternalServerError", "Internal server error")
+
+	// Denied is returned if the credentials do not allow the request.
+	Denied = fails(http.StatusBadRequest, "AccessDeniedException", "User is not authorized to perform this operation")
+)
+
+// fails answers with that error.
+func fails(status int, code, message string) Fault {
+	return func(_ http.RoundTripper, r *http.Request) (*http.Response, error) {
+		return Answer(r, status, code, message, nil), nil
+	}
+}
+
+// WithoutItem sends the request, and removes the item from the response to a refused conditional
+// write, as a DAX client does.
+func WithoutItem(next http.RoundTripper, r *http.Request) (*http.Response, error) {
+	return Edited(func(answer map[string]any) {
+		if answer["__type"] != nil {
+			delete(answer, "Item")
+		}
+	})(next, r)
+}
+
+// Edited sends the request, and lets change edit the response, for states that an engine cannot get
+// into.
 func Edited(change func(answer map[string]any)) Fault {
 	return func(next http.RoundTripper, r *http.Request) (*http.Response, error) {
 		resp, err := next.RoundTrip(r)
 		if err != nil {
 			return nil, err
 		}
-		return edit(resp, change)
+		defer resp.Body.Close()
+		var answer map[string]any
+		if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
+			return nil, err
+		}
+		change(answer)
+		return respond(r, resp.StatusCode, answer), nil
 	}
 }
 
-func edit(resp *http.Response, change func(answer map[string]any)) (*http.Response, error) {
-	var answer map[string]any
-	err := json.NewDecoder(resp.Body).Decode(&answer)
-	resp.Body.Close()
-	if err != nil {
-		return nil, err
-	}
-	change(answer)
-	body, err := json.Marshal(answer)
-	if err != nil {
-		return nil, err
-	}
-	return respond(resp.Request, resp.StatusCode, body), nil
-}
-
-// HTML answers as a web server does that knows nothing of DynamoDB.
+// HTML answers like a web server that knows nothing of DynamoDB.
 func HTML(status int) Fault {
 	return func(_ http.RoundTripper, r *http.Request) (*http.Response, error) {
-		resp := respond(r, status, []byte("<!DOCTYPE html><title>Welcome</title><p>secret proxy page"))
-		resp.Header = http.Header{"Content-Type": {"text/html"}}
-		return resp, nil
+		return &http.Response{
+			StatusCode:    status,
+			Header:        http.Header{"Content-Type": {"text/html"}},
+			ContentLength: -1,
+			Body:          io.NopCloser(strings.NewReader("<!DOCTYPE html><title>Welcome</title><p>secret proxy page")),
+			Request:       r,
+		}, nil
 	}
-}
-
-// HostNotFound is a host whose name means nothing.
-func HostNotFound(_ http.RoundTripper, r *http.Request) (*http.Response, error) {
-	return nil, &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: r.URL.Hostname(), IsNotFound: true}}
 }
 
 // Slow hands the request on after d, or gives it up with its context.
 func Slow(d time.Duration) Fault {
 	return func(next http.RoundTripper, r *http.Request) (*http.Response, error) {
-		timer := time.NewTimer(d)
-		defer timer.Stop()
 		select {
-		case <-timer.C:
+		case <-time.After(d):
 			return next.RoundTrip(r)
 		case <-r.Context().Done():
 			return nil, r.Context().Err()
@@ -138,50 +210,25 @@ func Slow(d time.Duration) Fault {
 	}
 }
 
-// Silent takes the request and never answers.
+// Silent accepts the request and never answers.
 func Silent(_ http.RoundTripper, r *http.Request) (*http.Response, error) {
 	<-r.Context().Done()
 	return nil, r.Context().Err()
 }
 
-// AppliedThenSilent is a request that DynamoDB applies and never answers.
-func AppliedThenSilent(next http.RoundTripper, r *http.Request) (*http.Response, error) {
-	resp, err := next.RoundTrip(r)
-	if err != nil {
-		return nil, err
-	}
-	resp.Body.Close()
-	return Silent(next, r)
-}
-
-// Garbage applies the request and answers with something that is not DynamoDB's.
-func Garbage(next http.RoundTripper, r *http.Request) (*http.Response, error) {
-	resp, err := next.RoundTrip(r)
-	if err != nil {
-		return nil, err
-	}
-	resp.Body.Close()
-	return respond(r, http.StatusOK, []byte("<html>secret proxy page</html>")), nil
-}
-
-// Truncated applies the request and answers with half of the answer.
+// Truncated sends the request and returns half of the response.
 func Truncated(next http.RoundTripper, r *http.Request) (*http.Response, error) {
 	resp, err := next.RoundTrip(r)
 	if err != nil {
 		return nil, err
 	}
-	body, err := io.ReadAll(resp.Body)
-	resp.Body.Close()
-	if err != nil {
-		return nil, err
-	}
-	resp.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body[:len(body)/2]), failing{}))
+	half := io.LimitReader(resp.Body, resp.ContentLength/2)
+	resp.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(half, iotest.ErrReader(io.ErrUnexpectedEOF)), resp.Body}
 	return resp, nil
 }
-
-type failing struct{}
-
-func (failing) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
 // Do runs f before the request goes on to DynamoDB.
 func Do(f func()) Fault {
@@ -191,27 +238,20 @@ func Do(f func()) Fault {
 	}
 }
 
-// Answer returns an error answer as DynamoDB gives it, with further members.
+// Answer returns an error response in DynamoDB's form, with further members.
 func Answer(r *http.Request, status int, code, message string, more map[string]any) *http.Response {
-	answer := map[string]any{
-		"__type":  "com.amazonaws.dynamodb.v20120810#" + code,
-		"message": message,
-	}
-	for k, v := range more {
-		answer[k] = v
-	}
+	answer := map[string]any{"__type": "com.amazonaws.dynamodb.v20120810#" + code, "message": message}
+	maps.Copy(answer, more)
+	return respond(r, status, answer)
+}
+
+func respond(r *http.Request, status int, answer map[string]any) *http.Response {
 	body, err := json.Marshal(answer)
 	if err != nil {
 		panic(fmt.Sprintf("dynamotest: %v", err))
 	}
-	return respond(r, status, body)
-}
-
-func respond(r *http.Request, status int, body []byte) *http.Response {
 	return &http.Response{
 		StatusCode: status,
-		Status:     strconv.Itoa(status) + " " + http.StatusText(status),
-		Proto:      "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: http.Header{
 			"Content-Type":     {"application/x-amz-json-1.0"},
 			"X-Amz-Crc32":      {strconv.FormatUint(uint64(crc32.ChecksumIEEE(body)), 10)},

@@ -11,13 +11,14 @@ import (
 
 const (
 	nonceSize = 12
-	// sealSize is by how much encryption makes data longer: the nonce before, and GCM's tag after it.
+	// sealSize is how many bytes encryption adds: the nonce before the data, and GCM's tag after
+	// it.
 	sealSize = nonceSize + 16
 	keySize  = 32
 )
 
-// extract returns what aead derives the keys of sessions from: the part of HKDF that is the same for all of
-// them, and as secret as the master key.
+// extract returns the part of HKDF that is the same for all sessions, from which aead derives their
+// keys. It is as secret as the master key.
 func extract(master []byte) []byte {
 	pseudorandom, err := hkdf.Extract(sha256.New, master, nil)
 	if err != nil {
@@ -26,9 +27,9 @@ func extract(master []byte) []byte {
 	return pseudorandom
 }
 
-// aead returns AES-256-GCM (NIST SP 800-38D) under a key for one session alone, derived from the master
-// key, by way of extract, and the session's key by HKDF (RFC 5869): so the random nonces of all sessions together do
-// not wear out one key, and what is sealed for one session does not open for another.
+// aead returns AES-256-GCM (NIST SP 800-38D) with a key for one session only. HKDF (RFC 5869)
+// derives it from the session's key and the result of extract. So the random nonces of all sessions
+// do not exhaust a single key, and data sealed for one session cannot be opened for another.
 func aead(extracted []byte, key string) cipher.AEAD {
 	derived, err := hkdf.Expand(sha256.New, extracted, "dynamostore/aes256gcm/"+key, keySize)
 	if err != nil {
@@ -45,8 +46,8 @@ func aead(extracted []byte, key string) cipher.AEAD {
 	return gcm
 }
 
-// associated is what a sealed session is bound to besides: its key and its tag. The key's length stands
-// before it, so that no other pair gives the same bytes.
+// associated returns the associated data of a session: its key and its tag. The key's length
+// precedes it, so that no other pair gives the same bytes.
 func associated(key, tag string) []byte {
 	b := make([]byte, 0, 8+len(key)+len(tag))
 	b = binary.BigEndian.AppendUint64(b, uint64(len(key)))
@@ -54,14 +55,14 @@ func associated(key, tag string) []byte {
 	return append(b, tag...)
 }
 
-// encrypt returns a nonce and plain, sealed.
+// encrypt returns a nonce followed by plain, sealed.
 func encrypt(extracted []byte, key, tag string, plain []byte) []byte {
 	sealed := make([]byte, nonceSize, sealSize+len(plain))
 	rand.Read(sealed)
 	return aead(extracted, key).Seal(sealed, sealed, plain, associated(key, tag))
 }
 
-// decrypt opens what encrypt sealed, by whichever master key does, and says by which.
+// decrypt opens what encrypt sealed, and returns the index of the master key that opened it.
 func decrypt(extracted [][]byte, key, tag string, sealed []byte) (plain []byte, by int, ok bool) {
 	if len(sealed) < sealSize {
 		return nil, 0, false

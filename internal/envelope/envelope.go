@@ -1,7 +1,8 @@
-// Package envelope turns what a codec wrote into what lies in the item's data attribute, and back:
-// compressed, then encrypted, then made text, as far as is wanted. How that was done stands in the
-// item's codec attribute, the tag: the codec's name, followed by each further step, joined by "+",
-// as in "gob+zstd+aes256gcm+base64". It knows nothing of DynamoDB but how it bills by size.
+// Package envelope converts a codec's output to the value of the item's data attribute, and back.
+// Each of these steps is optional: it compresses the data, encrypts it, and encodes it as text. The
+// item's codec attribute, the tag, names the steps: the codec's name, followed by each further
+// step, joined by "+", as in "gob+zstd+aes256gcm+base64". The package knows nothing of DynamoDB
+// except how it bills by size.
 package envelope
 
 import (
@@ -19,11 +20,11 @@ const (
 	base64Step = "+base64"
 )
 
-// Config says how data is to lie in the table.
+// Config says how data is stored.
 type Config struct {
 	Codec         string // its name
 	Text          bool   // sealed data is valid UTF-8
-	Compress      bool   // where it saves capacity units
+	Compress      bool   // if that saves capacity units
 	Keys          [][]byte
 	ReadPlaintext bool // with Keys: also open what is not encrypted
 }
@@ -31,12 +32,12 @@ type Config struct {
 // Envelope seals and opens the data of sessions. It is safe for concurrent use.
 type Envelope struct {
 	config Config
-	keys   [][]byte  // what is derived from config.Keys, see extract
-	tags   [8]string // by the steps taken, see steps
+	keys   [][]byte  // derived from config.Keys, see extract
+	tags   [8]string // indexed by the set of steps
 	zstd   compressor
 }
 
-// New returns an Envelope. The keys are of 32 bytes each: the first seals, all open.
+// New returns an Envelope. Each key has 32 bytes: the first seals, all open.
 func New(config Config) *Envelope {
 	e := &Envelope{config: config}
 	for _, key := range config.Keys {
@@ -57,7 +58,7 @@ func New(config Config) *Envelope {
 const (
 	compressed = 1 << iota
 	encrypted
-	armed
+	encoded
 )
 
 // Seal returns what to store under the session's key, and its tag. The other attributes of the item
@@ -74,18 +75,18 @@ func (e *Envelope) Seal(key string, plain []byte, overhead int) (tag string, sto
 	if len(e.config.Keys) > 0 {
 		steps |= encrypted
 		if e.config.Text {
-			steps |= armed
+			steps |= encoded
 		}
 		stored = encrypt(e.keys[0], key, e.tags[steps], stored)
 	}
 	if e.config.Text && (steps&encrypted != 0 || !utf8.Valid(stored)) {
-		steps |= armed
+		steps |= encoded
 		stored = base64.StdEncoding.AppendEncode(nil, stored)
 	}
 	return e.tags[steps], stored
 }
 
-// storedSize returns the size of data, compressed or not, after the steps that follow.
+// storedSize returns the size of data, compressed or not, after the remaining steps.
 func (e *Envelope) storedSize(data []byte, compressed bool) int {
 	n := len(data)
 	if len(e.config.Keys) > 0 {
@@ -97,29 +98,29 @@ func (e *Envelope) storedSize(data []byte, compressed bool) int {
 	return n
 }
 
-// compressAbove is the size up to which data is never compressed: there is no capacity unit to
-// save below one.
+// compressAbove is the size up to which data is never compressed: an item takes at least one
+// capacity unit.
 const compressAbove = 1 << 10
 
 // units returns the write capacity units of an item of n bytes.
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html
 func units(n int) int { return (n + 1023) / 1024 }
 
-// Opened is what Open found.
+// Opened is the result of Open.
 type Opened struct {
 	Plain []byte
-	// Current: the data lies in the form that Seal gives to it now, by the first key. Whether it is
-	// compressed is no matter of form.
+	// Current says that the data has the form that Seal would give it now, under the first key.
+	// Compression does not matter.
 	Current bool
 }
 
-// The errors do not quote their input: it is somebody's session.
+// The errors do not quote their input, which is a user's session.
 var (
-	errStep      = errors.New("its attribute codec names a step that this version does not know")
+	errStep      = errors.New("its attribute codec names a step that this version does not support")
 	errBase64    = errors.New("its data is not the base64 that its attribute codec says it is")
-	errPlaintext = errors.New("it is not encrypted, which Config.ReadPlaintext would have to allow")
+	errPlaintext = errors.New("it is not encrypted, and Config.ReadPlaintext is false")
 	errNoKey     = errors.New("it is encrypted, and there are no Config.EncryptionKeys")
-	errDecrypt   = errors.New("none of Config.EncryptionKeys opens it, or it was altered, or it was made for another session")
+	errDecrypt   = errors.New("none of Config.EncryptionKeys decrypts it, or it was altered, or it belongs to another session")
 	errZstd      = errors.New("its data is not the zstd that its attribute codec says it is")
 	errTooLong   = errors.New("its data is larger than Store.MaxLength allows")
 )
@@ -130,9 +131,9 @@ func Codec(tag string) string {
 	return codec
 }
 
-// Open undoes the steps that the tag names, for the item under the session's key, and returns what
-// the codec wrote, which is at most limit bytes. Text says whether it lies there
-// as text. The result may share memory with stored. Errors quote nothing.
+// Open undoes the steps that the tag names, for the item under the session's key, and returns the
+// codec's output, which is at most limit bytes. text says whether the item holds text. The result
+// may share memory with stored. Errors quote nothing.
 func (e *Envelope) Open(key, tag string, stored []byte, text bool, limit int) (Opened, error) {
 	name := Codec(tag)
 	steps, ok := parse(tag[len(name):])
@@ -144,7 +145,7 @@ func (e *Envelope) Open(key, tag string, stored []byte, text bool, limit int) (O
 	}
 	o := Opened{Plain: stored, Current: name == e.config.Codec && text == e.config.Text && steps&encrypted != 0 == (len(e.config.Keys) > 0)}
 	var err error
-	if steps&armed != 0 {
+	if steps&encoded != 0 {
 		if o.Plain, err = base64.StdEncoding.AppendDecode(nil, o.Plain); err != nil {
 			return Opened{}, errBase64
 		}
@@ -172,7 +173,7 @@ func (e *Envelope) Open(key, tag string, stored []byte, text bool, limit int) (O
 
 func (e *Envelope) opensPlaintext() bool { return len(e.config.Keys) == 0 || e.config.ReadPlaintext }
 
-// parse returns the steps that stand after the codec's name in a tag.
+// parse returns the steps after the codec's name in a tag.
 func parse(tag string) (steps int, ok bool) {
 	for i, name := range []string{zstdStep, aesStep, base64Step} {
 		if rest, found := strings.CutPrefix(tag, name); found {
@@ -183,22 +184,22 @@ func parse(tag string) (steps int, ok bool) {
 	return steps, tag == ""
 }
 
-// Foreign returns the ways in which data without a tag, written by another store, may be meant, of at most
-// limit bytes, the likelier first: as it is and, if it was stored as text, as base64 of something else. It is
-// an error where only what is encrypted may be opened.
+// Foreign returns the possible codec outputs, of at most limit bytes each and the likelier first,
+// in data without a tag, which another store wrote: the data itself and, if it was stored as text,
+// what it encodes in base64. It returns an error if only encrypted data may be opened.
 func (e *Envelope) Foreign(stored []byte, text bool, limit int) ([][]byte, error) {
 	if !e.opensPlaintext() {
 		return nil, errPlaintext
 	}
-	ways := [][]byte{stored}
+	candidates := [][]byte{stored}
 	if text {
 		if plain, err := base64.StdEncoding.AppendDecode(nil, stored); err == nil {
-			ways = append(ways, plain)
+			candidates = append(candidates, plain)
 		}
 	}
-	ways = slices.DeleteFunc(ways, func(way []byte) bool { return len(way) > limit })
-	if len(ways) == 0 {
+	candidates = slices.DeleteFunc(candidates, func(data []byte) bool { return len(data) > limit })
+	if len(candidates) == 0 {
 		return nil, errTooLong
 	}
-	return ways, nil
+	return candidates, nil
 }

@@ -5,15 +5,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
+	"slices"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// apiError is what every error that DynamoDB answered with has, here and in a DAX client.
+// apiError is implemented by every error response, from the SDK's client and from a DAX client.
 type apiError interface {
 	error
 	ErrorCode() string
@@ -34,11 +34,11 @@ const (
 	codeConflict = "TransactionConflictException"
 	codeRegions  = "ReplicatedWriteConflictException"
 	codeCanceled = "TransactionCanceledException"
-	codeLate     = "ResponseTimeout" // of a DAX client, for a context's deadline
+	codeLate     = "ResponseTimeout" // from a DAX client, for a context's deadline
 )
 
-// refusal reports whether a write's condition did not hold, and returns the item that did not
-// meet it, where the answer brought it.
+// refusal reports whether a write's condition failed, and returns the item that failed it, if the
+// response contains it.
 func refusal(err error) (map[string]types.AttributeValue, bool) {
 	var refused *types.ConditionalCheckFailedException
 	if errors.As(err, &refused) {
@@ -47,15 +47,36 @@ func refusal(err error) (map[string]types.AttributeValue, bool) {
 	return nil, errorCode(err) == codeRefused
 }
 
-// Clean returns err without what could be a part of somebody's session: exceptions that carry
-// the item, messages that quote the request, and parse errors that quote what they could not parse.
-// Anything else is returned as it is, but that a DAX client's word for a deadline that has passed matches
-// the context's.
-func Clean(err error) error {
-	if errorCode(err) == codeLate && !errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("%w: %w", context.DeadlineExceeded, err)
-	}
-	if code := errorCode(err); code == codeRefused || code == codeCanceled {
+// isConflict reports whether a request failed only because another one is in progress on the same
+// item: a transaction or, in a strongly consistent global table, a write in another region. That
+// passes in a moment, and the SDK does not retry it.
+// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html#transaction-conflict-handling
+// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/V2globaltables_HowItWorks.html
+func isConflict(err error) bool {
+	code := errorCode(err)
+	return code == codeConflict || code == codeRegions || isTransient(err)
+}
+
+// isBusy reports whether DynamoDB cannot take the request at the moment.
+// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
+func isBusy(err error) bool {
+	var retries ratelimit.QuotaExceededError // the SDK has used up its budget of retries
+	return isConflict(err) || errors.As(err, &retries) || slices.Contains([]string{
+		"ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded",
+	}, errorCode(err))
+}
+
+// clean returns err without anything that could be part of a session: exceptions that contain the
+// item, messages that quote the request, and parse errors that quote their input. Any other error
+// is returned unchanged, except that a DAX client's deadline error also matches the context's.
+func clean(err error) error {
+	code := errorCode(err)
+	switch code {
+	case codeLate:
+		if !errors.Is(err, context.DeadlineExceeded) {
+			return fmt.Errorf("%w: %w", context.DeadlineExceeded, err)
+		}
+	case codeRefused, codeCanceled:
 		var canceled *types.TransactionCanceledException
 		if errors.As(err, &canceled) {
 			for i, reason := range canceled.CancellationReasons {
@@ -66,17 +87,16 @@ func Clean(err error) error {
 	}
 	var api apiError
 	if errors.As(err, &api) && quotes(api) {
-		return fmt.Errorf("DynamoDB: %s, with a text that is not shown, as it may quote the request", shownCode(api.ErrorCode()))
+		return fmt.Errorf("DynamoDB: %s; its message is not shown, since it may quote the request", shownCode(code))
 	}
-	if errors.As(err, &api) && api.ErrorCode() == codeInvalid && strings.Contains(api.ErrorMessage(), "tem size") &&
-		strings.Contains(api.ErrorMessage(), "exceeded") {
-		// The item holds attributes that this package does not know of, and did not count.
-		return fmt.Errorf("%w: with what else lies in its item it is more than the %d bytes that DynamoDB takes: store less in the session", ErrTooLarge, maxItem)
+	if code == codeInvalid && strings.Contains(api.ErrorMessage(), "tem size") && strings.Contains(api.ErrorMessage(), "exceeded") {
+		// The item has attributes that were not read, and so were not counted.
+		return fmt.Errorf("%w: with its other attributes, the item takes more than the %d bytes that DynamoDB stores; store less in the session", ErrTooLarge, maxItem)
 	}
-	if unreadable(err) {
+	if isUnreadable(err) {
 		for _, cause := range []error{context.DeadlineExceeded, context.Canceled} {
 			if errors.Is(err, cause) {
-				return fmt.Errorf("DynamoDB's answer did not come whole: %w", cause)
+				return fmt.Errorf("DynamoDB's response broke off: %w", cause)
 			}
 		}
 		return errUnreadable
@@ -84,15 +104,17 @@ func Clean(err error) error {
 	return err
 }
 
-// quotes reports whether the text of an answer may quote the request, with the session in it. DynamoDB's own
-// do not, but there are proxies and other programs that speak its protocol. Their errors have no code, which the
-// SDK calls UnknownError, or one that is none, or text with JSON in it.
+// quotes reports whether the text of an error response may quote the request and thus the session.
+// DynamoDB's texts do not, but those of proxies and of other programs that speak its protocol may.
+// Such errors have no code, which the SDK reports as UnknownError, or an invalid code, or JSON in
+// their text.
 func quotes(api apiError) bool {
 	code := api.ErrorCode()
 	return code == "UnknownError" || shownCode(code) != code || strings.Contains(api.ErrorMessage(), "{")
 }
 
-// shownCode returns an error's code, if it looks like one of DynamoDB's.
+// shownCode returns an error's code if it looks like one of DynamoDB's, and otherwise a text that
+// says it does not.
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
 func shownCode(code string) string {
 	letter := func(r rune) bool { return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' }
@@ -102,53 +124,20 @@ func shownCode(code string) string {
 	return code
 }
 
-var errUnreadable = errors.New("DynamoDB's answer could not be read: is the endpoint DynamoDB, and nothing between that changes answers?")
+var errUnreadable = errors.New("DynamoDB's response could not be read; check that the endpoint is DynamoDB, and that nothing in between changes responses")
 
-// unreadable looks for the SDK's error for an answer that it could not parse, which quotes it. Its
-// package is no direct dependency of this module, hence the name.
-func unreadable(err error) bool {
+// isUnreadable looks for the SDK's error for a response that it could not parse, which quotes the
+// response. It compares the type's name, since the type's package is not a direct dependency of
+// this module.
+func isUnreadable(err error) bool {
 	for err != nil {
 		if strings.HasSuffix(fmt.Sprintf("%T", err), ".DeserializationError") {
 			return true
 		}
 		if many, ok := err.(interface{ Unwrap() []error }); ok {
-			for _, err := range many.Unwrap() {
-				if unreadable(err) {
-					return true
-				}
-			}
-			return false
+			return slices.ContainsFunc(many.Unwrap(), isUnreadable)
 		}
 		err = errors.Unwrap(err)
 	}
 	return false
-}
-
-// again calls f until it returns something else than what is over in a moment and the SDK does not retry: a
-// TransactionConflictException, which a transaction under way on the same item causes in any request, and a
-// ReplicatedWriteConflictException, which a write in another region does, in a global table of strong consistency.
-// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html#transaction-conflict-handling
-// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/V2globaltables_HowItWorks.html
-func again(ctx context.Context, f func() error) error {
-	for wait := 10 * time.Millisecond; ; wait = min(2*wait, 200*time.Millisecond) {
-		err := f()
-		if code := errorCode(err); err == nil || code != codeConflict && code != codeRegions {
-			return err
-		}
-		if Pause(ctx, wait/2+rand.N(wait)) != nil {
-			return err
-		}
-	}
-}
-
-// Pause waits for d, or until ctx is done, and then returns the context's error.
-func Pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

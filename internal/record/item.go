@@ -1,186 +1,189 @@
 package record
 
 import (
+	"maps"
 	"math"
 	"reflect"
 	"strconv"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// Item is a session as it lies in the table. Nothing in it is trusted: the item may be another
-// store's, or anybody's who may write to the table. An attribute that is absent, or that is not
-// of the type that it should be, has its zero value, and Malformed tells where that matters.
+// Gone says how the session of a tombstone ended.
+type Gone string
+
+const (
+	Ended Gone = "ended" // by a logout, Destroy or DestroyUser
+	Moved Gone = "moved" // it was given a new ID
+)
+
+// Item is a stored session. Nothing in it is trusted: another store, or anyone who can write to the
+// table, may have written it. An attribute that is missing or has the wrong type has its zero
+// value, and Malformed says so if the item is then unusable. An Item is immutable.
 type Item struct {
 	Data       []byte
-	Text       bool                 // the data attribute is S, not B
-	Codec      string               // how Data was made; "": not said, so another store's
-	Version    types.AttributeValue // as it was read, whatever its type; nil: none
-	Prior      string
-	Expires    int64 // seconds since 1970
+	Text       bool   // the data attribute is S, not B
+	Codec      string // how Data was encoded; empty if the item does not say, as another store's
+	Version    string // empty if it has none, or none of type S
+	Expires    int64  // seconds since 1970
 	HasExpires bool
 	Created    int64 // seconds since 1970
 	HasCreated bool
+	Seen       int64 // seconds since 1970: when Expires was last moved
+	HasSeen    bool
 	MaxAge     int // seconds
 	HasMaxAge  bool
-	Moved      bool // left behind under an old ID by a rotation, without data
+	Options    string // of the cookie, as the caller encodes them; empty for the usual ones
 	User       string
+	Label      string
+	Gone       Gone // empty for a session; an item with data is one, whatever else it holds
 
-	// Malformed names what makes the item unusable, for an error; "": nothing.
+	// Malformed says, for an error, what makes the item unusable. It is empty if nothing does.
 	Malformed string
 
-	raw types.AttributeValue // the data attribute as it was read
-	odd bool                 // a number is not one that this package writes
+	recent       string                          // versions before Version, see recentVersions
+	foreign      types.AttributeValue            // Version as it is stored, if that is not of type S
+	data         types.AttributeValue            // the data attribute, of an item without a version
+	lock         types.AttributeValue            // whose lock it was last; nil if nobody's
+	locked       bool                            // and has not been released
+	milliseconds bool                            // the expires attribute is in milliseconds
+	irregular    bool                            // the expires attribute is not written as this package writes it
+	others       map[string]types.AttributeValue // attributes that this package does not know
 }
 
-// Write is what a write of a session's data stores.
-type Write struct {
-	Data      []byte
-	Text      bool // store Data, which is UTF-8, as S
-	Codec     string
-	Version   string
-	Expires   int64
-	Created   int64
-	MaxAge    int
-	HasMaxAge bool   // false: the item gets no max_age, and loses the one it has
-	User      string // "": the item leaves the index of users
-
-	// Overwrite replaces whatever was written since the item was read.
-	Overwrite bool
-	// Token, if not empty, has the write refused while somebody else holds the lock, and gives up
-	// the lock of that token.
-	Token string
+// IsCurrent reports whether the item has the form in which this package writes it. Another store's
+// item lacks the version that conditional writes need, or has something else under its name.
+func (i *Item) IsCurrent() bool {
+	return i.Version != "" && i.Codec != "" && i.HasExpires && i.HasCreated && i.HasSeen && !i.irregular
 }
 
-// writeValues are the key and the attributes that every Write has, in one allocation.
-type writeValues struct {
-	key              types.AttributeValueMemberS
-	bytes            types.AttributeValueMemberB
-	text             types.AttributeValueMemberS
-	isText           bool
-	codec, version   types.AttributeValueMemberS
-	expires, created types.AttributeValueMemberN
-}
-
-func newWriteValues(key string, w *Write) *writeValues {
-	v := &writeValues{isText: w.Text}
-	v.key.Value = key
-	if w.Text {
-		v.text.Value = string(w.Data)
-	} else {
-		v.bytes.Value = w.Data
-	}
-	v.codec.Value, v.version.Value = w.Codec, w.Version
-	v.expires.Value, v.created.Value = strconv.FormatInt(w.Expires, 10), strconv.FormatInt(w.Created, 10)
-	return v
-}
-
-// data is the data attribute.
-func (v *writeValues) data() types.AttributeValue {
-	if v.isText {
-		return &v.text
-	}
-	return &v.bytes
-}
-
-// Written returns the item that w leaves in the table.
-func (w *Write) Written() *Item {
-	return &Item{
-		Data:       w.Data,
-		Text:       w.Text,
-		Codec:      w.Codec,
-		Version:    text(w.Version),
-		Expires:    w.Expires,
-		HasExpires: true,
-		Created:    w.Created,
-		HasCreated: true,
-		MaxAge:     w.MaxAge,
-		HasMaxAge:  w.HasMaxAge,
-		User:       w.User,
-	}
-}
-
-// Ours reports whether a store like this one wrote the item: a foreign item lacks the version
-// that compare-and-swap rests on, or has something of another type under its name.
-func (i *Item) Ours() bool {
-	_, ok := i.Version.(*types.AttributeValueMemberS)
-	return ok && i.HasCreated && i.HasExpires && i.Codec != "" && !i.odd
-}
-
-// Bare returns the item without its data, for keeping.
-func (i *Item) Bare() *Item {
-	bare := *i
-	bare.Data = nil
-	return &bare
-}
-
-// SameVersion reports whether the two items are of the same write.
+// SameVersion reports whether no data was written between two reads of an item.
 func (i *Item) SameVersion(other *Item) bool {
-	return i.Version != nil && sameVersion(i.Version, other.Version)
+	return i.Version == other.Version && reflect.DeepEqual(i.foreign, other.foreign) && reflect.DeepEqual(i.data, other.data)
 }
 
-// Shows reports whether that write, whose answer was lost, is the item's last or last but one.
-func (i *Item) Shows(write *Item) bool {
-	v, ok := write.Version.(*types.AttributeValueMemberS)
-	return ok && i.wrote(v.Value)
+// WithoutData returns the item without its data.
+func (i *Item) WithoutData() *Item {
+	without := *i
+	without.Data = nil
+	return &without
 }
 
-// wrote reports whether the write of that version is this item's last or last but one.
-func (i *Item) wrote(version string) bool {
-	v, _ := i.Version.(*types.AttributeValueMemberS)
-	return v != nil && v.Value == version || i.Prior == version
+// now returns the current time in the unit of the item's expires attribute.
+func (i *Item) now() int64 {
+	if i.milliseconds {
+		return time.Now().UnixMilli()
+	}
+	return time.Now().Unix()
 }
 
+// parse returns the item with the attributes attrs, or nil if there are none.
 func (t *Table) parse(attrs map[string]types.AttributeValue) *Item {
 	if len(attrs) == 0 {
 		return nil
 	}
-	i := &Item{Version: attrs[attrVersion]}
-	if v, ok := attrs[attrCodec].(*types.AttributeValueMemberS); ok {
-		i.Codec = v.Value
-	}
-	if v, ok := attrs[attrPrior].(*types.AttributeValueMemberS); ok {
-		i.Prior = v.Value
-	}
-	if v, ok := attrs[attrUser].(*types.AttributeValueMemberS); ok {
-		i.User = v.Value
-	}
-	if created, ok := parseNumber(attrs[attrCreated]); ok && created >= 0 && created <= maxTime {
-		i.Created, i.HasCreated = created, true
-	}
-	if age, ok := parseNumber(attrs[attrMaxAge]); ok && age >= 0 && age <= math.MaxInt {
-		i.MaxAge, i.HasMaxAge = int(age), true
-	}
-	_, i.Moved = parseNumber(attrs[attrMoved])
-	switch v := attrs[t.schema.Data].(type) {
-	case *types.AttributeValueMemberB:
-		i.Data, i.raw = v.Value, v
-		i.Moved = false
-	case *types.AttributeValueMemberS:
-		i.Data, i.raw, i.Text = []byte(v.Value), v, true
-		i.Moved = false
-	case nil:
-		if !i.Moved {
-			i.Malformed = "it has no attribute " + strconv.Quote(t.schema.Data)
+	i := &Item{}
+	for name, v := range attrs {
+		switch name {
+		case attrCodec:
+			i.Codec, _ = stringOf(v)
+		case attrVersion:
+			var ok bool
+			if i.Version, ok = stringOf(v); !ok {
+				i.foreign = v
+			}
+		case attrRecent:
+			if recent, _ := stringOf(v); validRecent(recent) {
+				i.recent = recent
+			}
+		case attrOptions:
+			i.Options, _ = stringOf(v)
+		case attrGone:
+			if s, _ := stringOf(v); s == string(Ended) || s == string(Moved) {
+				i.Gone = Gone(s)
+			}
+		case attrCreated:
+			i.Created, i.HasCreated = timeOf(v)
+		case attrSeen:
+			i.Seen, i.HasSeen = timeOf(v)
+		case attrMaxAge:
+			if age, ok := numberOf(v); ok && age >= 0 && age <= math.MaxInt {
+				i.MaxAge, i.HasMaxAge = int(age), true
+			}
+		case attrLock:
+			i.lock = v
+		case attrLockUntil:
+			i.locked = true
+		case t.schema.Key, t.schema.SortKey, t.schema.Data, t.schema.Expires:
+		default:
+			switch {
+			case name == attrUser && t.schema.Index != "":
+				i.User, _ = stringOf(v)
+			case name == attrLabel && t.schema.Labels:
+				i.Label, _ = stringOf(v)
+			default:
+				if i.others == nil {
+					i.others = make(map[string]types.AttributeValue)
+				}
+				i.others[name] = v
+			}
 		}
-	default:
-		i.Moved = false
-		i.Malformed = "its attribute " + strconv.Quote(t.schema.Data) + " is neither binary (B) nor a string (S)"
 	}
 	if v := attrs[t.schema.Expires]; v != nil {
-		if i.Expires, i.HasExpires = parseNumber(v); !i.HasExpires {
-			i.Malformed = "its attribute " + strconv.Quote(t.schema.Expires) + " is not a number (N)"
-		}
-		i.odd = !isNumber(v, i.Expires)
+		i.parseExpires(v, t.schema.Expires)
+	}
+	i.parseData(attrs[t.schema.Data], t.schema.Data)
+	if i.Version == "" && i.foreign == nil {
+		i.data = attrs[t.schema.Data]
 	}
 	return i
 }
 
-// maxTime is the end of the year 9999. A time beyond it is nobody's clock.
+func (i *Item) parseData(v types.AttributeValue, name string) {
+	switch v := v.(type) {
+	case *types.AttributeValueMemberB:
+		i.Data, i.Gone = v.Value, ""
+	case *types.AttributeValueMemberS:
+		i.Data, i.Text, i.Gone = []byte(v.Value), true, ""
+	case nil:
+		if i.Gone == "" {
+			i.Malformed = "it has no attribute " + strconv.Quote(name)
+		}
+	default:
+		i.Gone = ""
+		i.Malformed = "its attribute " + strconv.Quote(name) + " is neither binary (B) nor a string (S)"
+	}
+}
+
+func (i *Item) parseExpires(v types.AttributeValue, name string) {
+	n, ok := numberOf(v)
+	if !ok {
+		i.Malformed = "its attribute " + strconv.Quote(name) + " is not a number (N)"
+		return
+	}
+	i.milliseconds = n > maxTime
+	i.irregular = i.milliseconds || !isNumber(v, n)
+	if i.milliseconds {
+		n /= 1000
+	}
+	i.Expires, i.HasExpires = n, true
+}
+
+// maxTime is the end of the year 9999, in seconds since 1970. A larger number is taken as
+// milliseconds, where it is a time after 1978.
 const maxTime = 253402300799
 
-// parseNumber returns what an N says, whole: 1e40 and 1.5 are numbers too for DynamoDB.
-func parseNumber(v types.AttributeValue) (int64, bool) {
+// timeOf returns v as seconds since 1970, if it is a valid time.
+func timeOf(v types.AttributeValue) (int64, bool) {
+	if n, ok := numberOf(v); ok && n >= 0 && n <= maxTime {
+		return n, true
+	}
+	return 0, false
+}
+
+// numberOf returns the whole part of an N: for DynamoDB, 1e40 and 1.5 are numbers too.
+func numberOf(v types.AttributeValue) (int64, bool) {
 	n, ok := v.(*types.AttributeValueMemberN)
 	if !ok {
 		return 0, false
@@ -200,17 +203,110 @@ func parseNumber(v types.AttributeValue) (int64, bool) {
 	return int64(math.Floor(f)), true
 }
 
+func stringOf(v types.AttributeValue) (string, bool) {
+	s, ok := v.(*types.AttributeValueMemberS)
+	if !ok {
+		return "", false
+	}
+	return s.Value, true
+}
+
 func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
 
 func number(n int64) types.AttributeValue {
 	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
 }
 
-// isNumber reports whether v is n as number writes it.
+// isNumber reports whether v is exactly what number returns for n.
 func isNumber(v types.AttributeValue, n int64) bool {
 	var b [20]byte
 	a, ok := v.(*types.AttributeValueMemberN)
 	return ok && a.Value == string(strconv.AppendInt(b[:0], n, 10))
 }
 
-func sameVersion(a, b types.AttributeValue) bool { return reflect.DeepEqual(a, b) }
+// Write is what is stored when a session's data is written.
+type Write struct {
+	Data    []byte
+	Text    bool // store Data, which is UTF-8, as S
+	Codec   string
+	Version string // from NewVersion, on the item that the write is based on
+
+	Expires  int64 // seconds since 1970
+	KeepsEnd bool  // an update leaves the attributes expires and seen as they are
+	Created  int64 // seconds since 1970
+
+	MaxAge    int
+	HasMaxAge bool // if false, the item has no max_age afterwards
+	Options   string
+	User      string // empty: the item leaves the index of users
+	Label     string
+
+	// Token, if not empty, makes the write fail while somebody else holds the lock, or if somebody else
+	// has acquired it since the item was read. The write releases the lock with that token.
+	Token string
+}
+
+// Written returns the item, without its data, that w leaves behind on top of base, which is nil for
+// a new item.
+func (w *Write) Written(base *Item) *Item {
+	i := &Item{
+		Text: w.Text, Codec: w.Codec, Version: w.Version,
+		Expires: w.Expires, HasExpires: true,
+		Seen: time.Now().Unix(), HasSeen: true,
+		Created: w.Created, HasCreated: true,
+		MaxAge: w.MaxAge, HasMaxAge: w.HasMaxAge,
+		Options: w.Options, User: w.User, Label: w.Label,
+	}
+	if base != nil {
+		i.recent = recentVersions(base, w.Version)
+		i.others = base.others
+		if w.KeepsEnd {
+			i.Expires, i.HasExpires, i.milliseconds, i.irregular = base.Expires, base.HasExpires, base.milliseconds, base.irregular
+			i.Seen, i.HasSeen = base.Seen, base.HasSeen
+		}
+	}
+	return i
+}
+
+// Moved returns the item, without its data, that a Move of base leaves behind under the new key.
+func (w *Write) Moved(base *Item) *Item {
+	i := w.Written(nil)
+	i.others = base.others
+	return i
+}
+
+// attributes returns the item that w creates under key, including the attributes of base that are
+// not this package's. base is nil for a new session.
+func (t *Table) attributes(key string, base *Item, w *Write) map[string]types.AttributeValue {
+	attrs := t.key(key)
+	if base != nil {
+		maps.Copy(attrs, base.others)
+	}
+	attrs[t.schema.Data] = w.data()
+	attrs[attrCodec] = text(w.Codec)
+	attrs[attrVersion] = text(w.Version)
+	attrs[t.schema.Expires] = number(w.Expires)
+	attrs[attrSeen] = number(time.Now().Unix())
+	attrs[attrCreated] = number(w.Created)
+	if w.HasMaxAge {
+		attrs[attrMaxAge] = number(int64(w.MaxAge))
+	}
+	if w.Options != "" {
+		attrs[attrOptions] = text(w.Options)
+	}
+	if w.User != "" {
+		attrs[attrUser] = text(w.User)
+	}
+	if w.Label != "" {
+		attrs[attrLabel] = text(w.Label)
+	}
+	return attrs
+}
+
+// data returns the data attribute.
+func (w *Write) data() types.AttributeValue {
+	if w.Text {
+		return text(string(w.Data))
+	}
+	return &types.AttributeValueMemberB{Value: w.Data}
+}

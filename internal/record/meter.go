@@ -3,6 +3,7 @@ package record
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -10,22 +11,19 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// Meter adds up what the requests of one operation cost. It goes with the operation's context, see
-// [Meter.In], and counts only where [Schema.Metered] says so. The methods of a nil Meter do nothing.
+// Meter adds up the cost of one operation's requests. It travels in the operation's context (see
+// [Meter.In]) and counts only if [Schema.Metered] is set.
 type Meter struct {
-	mu       sync.Mutex
-	requests int
-	bytes    int
-	capacity float64
-	spent    time.Duration
+	mu    sync.Mutex
+	total Reading
 }
 
 // Reading is what a Meter counted.
 type Reading struct {
-	Requests int           // sent to DynamoDB, each of the SDK's retries counted
-	Bytes    int           // of sessions' data, as it lies in the table, read or written
-	Capacity float64       // units, read and write, as DynamoDB states them
-	Spent    time.Duration // in requests
+	Requests              int           // sent to DynamoDB, including the SDK's retries
+	Bytes                 int           // of session data read or written, as stored
+	ReadUnits, WriteUnits float64       // as DynamoDB reported them
+	Spent                 time.Duration // in requests
 }
 
 type meterKey struct{}
@@ -33,119 +31,104 @@ type meterKey struct{}
 // In returns a context whose requests m counts.
 func (m *Meter) In(ctx context.Context) context.Context { return context.WithValue(ctx, meterKey{}, m) }
 
-// Read returns what was counted so far.
+// Read returns the counts so far.
 func (m *Meter) Read() Reading {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return Reading{m.requests, m.bytes, m.capacity, m.spent}
+	return m.total
 }
 
-func meterIn(ctx context.Context) *Meter {
-	m, _ := ctx.Value(meterKey{}).(*Meter)
-	return m
-}
-
-// meter returns the Meter of ctx, nil where nothing is counted.
+// meter returns the Meter of ctx, or nil if nothing is counted.
 func (t *Table) meter(ctx context.Context) *Meter {
 	if !t.schema.Metered {
 		return nil
 	}
-	return meterIn(ctx)
+	m, _ := ctx.Value(meterKey{}).(*Meter)
+	return m
 }
 
-func (m *Meter) attempt() {
+// addBytes counts session data that was read or written. It does nothing for a nil Meter.
+func (m *Meter) addBytes(bytes int) { m.add(Reading{Bytes: bytes}) }
+
+func (m *Meter) add(r Reading) {
 	if m == nil {
 		return
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.requests++
+	m.total.Requests += r.Requests
+	m.total.Bytes += r.Bytes
+	m.total.ReadUnits += r.ReadUnits
+	m.total.WriteUnits += r.WriteUnits
+	m.total.Spent += r.Spent
 }
 
-// carried counts data of a session that was read or written.
-func (m *Meter) carried(bytes int) {
-	if m == nil {
-		return
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.bytes += bytes
+// countingRetryer is a Retryer that counts the attempts of one call: the SDK asks it for a token
+// before each attempt.
+type countingRetryer struct {
+	aws.RetryerV2
+	attempts *atomic.Int64
 }
 
-// call counts a call of the client: of one that does not tell its attempts, as one.
-func (m *Meter) call(attemptsBefore int, begin time.Time, capacity float64) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.requests == attemptsBefore {
-		m.requests++
-	}
-	m.spent += time.Since(begin)
-	m.capacity += capacity
-}
-
-// metered are the options of a call by which the SDK's client tells its attempts to the Meter of their
-// context. Another client (DAX) may ignore them.
-var metered = []func(*dynamodb.Options){func(o *dynamodb.Options) {
-	if r, ok := o.Retryer.(aws.RetryerV2); ok {
-		o.Retryer = meteredRetryer{r}
-	}
-}}
-
-// meteredRetryer is a Retryer that counts attempts: the SDK asks it for a token before each.
-type meteredRetryer struct{ aws.RetryerV2 }
-
-func (r meteredRetryer) GetAttemptToken(ctx context.Context) (func(error) error, error) {
-	meterIn(ctx).attempt()
+func (r countingRetryer) GetAttemptToken(ctx context.Context) (func(error) error, error) {
+	r.attempts.Add(1)
 	return r.RetryerV2.GetAttemptToken(ctx)
 }
 
-// send makes a request of the client C, again for as long as a transaction under way on the item has it
-// refused, and counts what it cost.
+// send sends a request with the given client, and counts its cost. It retries while another request
+// on the same item makes DynamoDB refuse it.
 func send[C, In, Out any](ctx context.Context, t *Table, client C, call func(C, context.Context, *In, ...func(*dynamodb.Options)) (*Out, error), in *In) (out *Out, err error) {
 	m := t.meter(ctx)
-	err = again(ctx, func() error {
+	err = retryConflicts(ctx, func() error {
 		if m == nil {
 			out, err = call(client, ctx, in)
 			return err
 		}
-		before, begin := m.Read().Requests, time.Now()
-		out, err = call(client, ctx, in, metered...)
-		capacity := 0.0
+		var attempts atomic.Int64
+		begin := time.Now()
+		out, err = call(client, ctx, in, func(o *dynamodb.Options) {
+			if r, ok := o.Retryer.(aws.RetryerV2); ok {
+				o.Retryer = countingRetryer{r, &attempts}
+			}
+		})
+		var r Reading
 		if err == nil {
-			capacity = consumed(out)
+			r = consumed(out)
 		}
-		m.call(before, begin, capacity)
+		// A client that does not report its attempts, such as DAX, made at least one.
+		r.Requests, r.Spent = int(max(attempts.Load(), 1)), time.Since(begin)
+		m.add(r)
 		return err
 	})
 	return out, err
 }
 
-// consumed returns the capacity units that an answer states.
+// consumed returns the capacity units that a response reports.
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_ConsumedCapacity.html
-func consumed(out any) float64 {
-	var one *types.ConsumedCapacity
+func consumed(out any) (r Reading) {
+	units := func(c *types.ConsumedCapacity) float64 {
+		if c == nil {
+			return 0
+		}
+		return aws.ToFloat64(c.CapacityUnits)
+	}
 	switch out := out.(type) {
 	case *dynamodb.GetItemOutput:
-		one = out.ConsumedCapacity
-	case *dynamodb.PutItemOutput:
-		one = out.ConsumedCapacity
-	case *dynamodb.UpdateItemOutput:
-		one = out.ConsumedCapacity
-	case *dynamodb.DeleteItemOutput:
-		one = out.ConsumedCapacity
+		r.ReadUnits = units(out.ConsumedCapacity)
 	case *dynamodb.QueryOutput:
-		one = out.ConsumedCapacity
+		r.ReadUnits = units(out.ConsumedCapacity)
 	case *dynamodb.ScanOutput:
-		one = out.ConsumedCapacity
+		r.ReadUnits = units(out.ConsumedCapacity)
+	case *dynamodb.PutItemOutput:
+		r.WriteUnits = units(out.ConsumedCapacity)
+	case *dynamodb.UpdateItemOutput:
+		r.WriteUnits = units(out.ConsumedCapacity)
+	case *dynamodb.DeleteItemOutput:
+		r.WriteUnits = units(out.ConsumedCapacity)
 	case *dynamodb.TransactWriteItemsOutput:
-		units := 0.0
 		for _, c := range out.ConsumedCapacity {
-			units += aws.ToFloat64(c.CapacityUnits)
+			r.WriteUnits += units(&c)
 		}
-		return units
 	}
-	if one == nil {
-		return 0
-	}
-	return aws.ToFloat64(one.CapacityUnits)
+	return r
 }

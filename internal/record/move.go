@@ -4,117 +4,115 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// transactor is what Move needs of a Client.
+// transactor has the method that Move needs beyond Client.
 type transactor interface {
 	TransactWriteItems(context.Context, *dynamodb.TransactWriteItemsInput, ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error)
 }
 
-// tombstoneLife is how long a tombstone tells late requests that their session has another ID.
-const tombstoneLife = 60 * time.Second
+// HasTransactions reports whether the client has TransactWriteItems.
+func (t *Table) HasTransactions() bool {
+	_, ok := t.client.(transactor)
+	return ok
+}
 
-// ErrTaken says that an item lies under the new key already.
-var ErrTaken = errors.New("dynamostore: the ID is taken")
-
-// Move puts w under a new key and leaves a tombstone under the old one, both or neither, on the
-// conditions of [Table.Update] for the old item and of [Table.Create] for the new one: else it
-// returns a *Refused with the old item, or ErrTaken. If the new item carries w's version, this very
-// write was applied and its answer lost: no error.
+// Move creates w under a new key and leaves a tombstone under the old one, both or neither, on the
+// conditions of [Table.Create] and [Table.Update]. If they fail, it returns a *Refused with the
+// item under the new key, if that is taken, or else with the one under the old key. The tombstone
+// has the version of w, so a request that lost the response recognizes it.
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
-func (t *Table) Move(ctx context.Context, oldKey, newKey string, read *Item, w Write) error {
-	const doing = "rotate a session in"
-	client, ok := t.client.(transactor)
-	if !ok {
-		return t.failed(doing, fmt.Errorf("the client %T lacks TransactWriteItems: use a *dynamodb.Client, or a wrapper that has it", t.client))
-	}
-	item := t.item(newKey, &w)
-	if err := checkSize(size(item) + w.lockSize()); err != nil {
+func (t *Table) Move(ctx context.Context, oldKey, newKey string, base *Item, w Write) error {
+	const doing, operation = "give a session a new ID in", "TransactWriteItems"
+	item := t.attributes(newKey, base, &w)
+	if err := checkSize(size(item) + w.reserve()); err != nil {
 		return t.failed(doing, err)
 	}
-	bury := t.bury(oldKey, read, w)
-	for wait := 10 * time.Millisecond; ; wait = min(2*wait, 200*time.Millisecond) {
-		t.meter(ctx).carried(len(w.Data))
-		_, err := send(ctx, t, client, transactor.TransactWriteItems, &dynamodb.TransactWriteItemsInput{
-			TransactItems: []types.TransactWriteItem{
-				{Put: &types.Put{
-					TableName:                           t.table,
-					Item:                                item,
-					ConditionExpression:                 &ifFree,
-					ExpressionAttributeNames:            t.names.key,
-					ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
-				}},
-				{Update: bury},
-			},
-			ReturnConsumedCapacity: t.capacity,
-		})
-		if err == nil {
-			return nil
-		}
-		switch created, buried, canceled := reasons(err); {
-		case canceled && passing(created, buried):
-			if Pause(ctx, wait/2+rand.N(wait)) != nil {
-				return t.failed(doing, err)
-			}
-		case canceled && (code(created) == codeReason || code(buried) == codeReason):
-			return t.settleMove(ctx, oldKey, newKey, w, created, buried)
-		default:
-			return t.failed(doing, err)
-		}
+	e := t.movedExpression(base, &w)
+	update, condition := e.update(), e.condition()
+	in := &dynamodb.TransactWriteItemsInput{
+		TransactItems: []types.TransactWriteItem{
+			{Put: &types.Put{
+				TableName:                           t.name,
+				Item:                                item,
+				ConditionExpression:                 &ifFree,
+				ExpressionAttributeNames:            map[string]string{"#key": t.schema.Key},
+				ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+			}},
+			{Update: &types.Update{
+				TableName:                           t.name,
+				Key:                                 t.key(oldKey),
+				UpdateExpression:                    &update,
+				ConditionExpression:                 &condition,
+				ExpressionAttributeNames:            e.names,
+				ExpressionAttributeValues:           e.values,
+				ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+			}},
+		},
+		ReturnConsumedCapacity: t.capacity,
 	}
+	client, ok := t.client.(transactor)
+	if !ok {
+		return t.failed(doing, t.lacks(operation))
+	}
+	t.meter(ctx).addBytes(len(w.Data))
+	_, err := send(ctx, t, client, transactor.TransactWriteItems, in)
+	if err == nil {
+		return nil
+	}
+	created, ended, canceled := reasons(err)
+	switch {
+	case canceled && code(created) == codeReason:
+		there, err := t.reasonItem(ctx, newKey, created)
+		if err != nil {
+			return err
+		}
+		return &Refused{Item: there, Taken: true}
+	case canceled && code(ended) == codeReason:
+		there, err := t.reasonItem(ctx, oldKey, ended)
+		if err != nil {
+			return err
+		}
+		return &Refused{Item: there}
+	}
+	return t.Error(ctx, doing, operation, err)
 }
 
-// bury is the update that makes the old item a tombstone. What is not named here is some other
-// store's, and stays.
-func (t *Table) bury(key string, read *Item, w Write) *types.Update {
-	now := time.Now()
-	u := &t.updates[variantOf(read, w)] // on the same condition
-	values := map[string]types.AttributeValue{
-		":moved":   number(now.Unix()),
-		":buried":  text(NewVersion()),
-		":expires": number(now.Add(tombstoneLife).Unix()),
-	}
-	switch v := variantOf(read, w); {
-	case v&overwrite != 0:
-	case v&unversioned != 0:
-		values[":read"] = read.raw
-	default:
-		values[":read"] = read.Version
-	}
+// MarkMoved leaves a tombstone under the old key of a session that w created under a new one, on
+// the conditions of [Table.Update]. If they fail, it returns a *Refused. It is the second half of a
+// move without transactions.
+// https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.html
+func (t *Table) MarkMoved(ctx context.Context, oldKey string, base *Item, w Write) error {
+	return t.update(ctx, "give a session a new ID in", oldKey, t.movedExpression(base, &w))
+}
+
+// movedExpression returns the update that turns the item of base into a tombstone, and its
+// condition.
+func (t *Table) movedExpression(base *Item, w *Write) *expression {
+	e := newExpression()
+	t.setTombstone(e, Moved, base)
+	e.set("version", attrVersion, text(w.Version))
+	e.setOrRemove("recent", attrRecent, recentVersions(base, w.Version))
+	t.ifUnchanged(e, base)
 	if w.Token != "" {
-		fence(values, w.Token, now)
+		e.ifNotLockedSince(base, w.Token)
 	}
-	return &types.Update{
-		TableName:                           t.table,
-		Key:                                 t.key(key),
-		UpdateExpression:                    &buryUpdate,
-		ConditionExpression:                 &u.condition,
-		ExpressionAttributeNames:            t.names.tombstone,
-		ExpressionAttributeValues:           values,
-		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
-	}
+	return e
 }
 
-// The tombstone has a version of its own, or a late write could still meet its condition. It has no
-// data, no user, and does not say which ID the session has now.
-var buryUpdate = "SET #moved = :moved, #version = :buried, #expires = :expires" +
-	" REMOVE #data, #codec, #prior, #created, #max_age, #user, #lock, #lock_until"
-
-// codeReason is the refusal of one request of a transaction.
+// codeReason is the code of a transaction's request whose condition failed.
 const codeReason = "ConditionalCheckFailed"
 
-// reasons returns why a transaction was canceled: for the put of the new item, and for the update of
-// the old one.
-func reasons(err error) (created, buried types.CancellationReason, canceled bool) {
+// reasons returns why a transaction was canceled: the reason for the put of the new item, and the
+// reason for the update of the old one.
+func reasons(err error) (created, ended types.CancellationReason, canceled bool) {
 	var c *types.TransactionCanceledException
 	if !errors.As(err, &c) || len(c.CancellationReasons) != 2 {
-		return created, buried, false
+		return created, ended, false
 	}
 	return c.CancellationReasons[0], c.CancellationReasons[1], true
 }
@@ -126,9 +124,13 @@ func code(r types.CancellationReason) string {
 	return *r.Code
 }
 
-// passing reports whether a transaction was canceled only by what is over in a moment.
-func passing(reasons ...types.CancellationReason) bool {
-	for _, r := range reasons {
+// isTransient reports whether a transaction was canceled only for reasons that pass in a moment.
+func isTransient(err error) bool {
+	created, ended, canceled := reasons(err)
+	if !canceled {
+		return false
+	}
+	for _, r := range []types.CancellationReason{created, ended} {
 		if c := code(r); c != "" && !slices.Contains([]string{"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}, c) {
 			return false
 		}
@@ -136,35 +138,15 @@ func passing(reasons ...types.CancellationReason) bool {
 	return true
 }
 
-// settleMove turns the refusal of a Move into what it means. A refusal need not bring the items.
-func (t *Table) settleMove(ctx context.Context, oldKey, newKey string, w Write, created, buried types.CancellationReason) (err error) {
-	if code(created) == codeReason {
-		there := t.read(ctx, created.Item)
-		if there == nil {
-			if there, err = t.Load(ctx, newKey, true); err != nil {
-				return err
-			}
-		}
-		if there != nil && there.wrote(w.Version) {
-			return nil
-		}
-		return ErrTaken
+// reasonItem returns the item under key that canceled a transaction. It reads the item if the
+// response does not contain it.
+func (t *Table) reasonItem(ctx context.Context, key string, reason types.CancellationReason) (*Item, error) {
+	if there := t.read(ctx, reason.Item); there != nil {
+		return there, nil
 	}
-	there := t.read(ctx, buried.Item)
-	if there == nil {
-		if there, err = t.Load(ctx, oldKey, true); err != nil {
-			return err
-		}
-	}
-	if there == nil || there.Moved {
-		// By this very transaction, perhaps: DynamoDB reports one refusal, not always both.
-		moved, err := t.Load(ctx, newKey, true)
-		if err != nil {
-			return err
-		}
-		if moved != nil && moved.wrote(w.Version) {
-			return nil
-		}
-	}
-	return &Refused{Item: there}
+	return t.Load(ctx, key, true)
+}
+
+func (t *Table) lacks(method string) error {
+	return fmt.Errorf("the client %T has no method %s; use a *dynamodb.Client, or a wrapper that has it", t.client, method)
 }

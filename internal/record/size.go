@@ -3,47 +3,69 @@ package record
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// ErrTooLarge says that the item would be larger than DynamoDB takes.
-var ErrTooLarge = errors.New("dynamostore: session too large")
+// ErrTooLarge means that the item would be larger than DynamoDB can store.
+var ErrTooLarge = errors.New("session too large")
 
-// maxItem is the most bytes that DynamoDB stores in an item, names and values together.
+// maxItem is the maximum size of an item in DynamoDB in bytes, names and values together.
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 const maxItem = 400 << 10
 
 func checkSize(n int) error {
 	if n > maxItem {
-		return fmt.Errorf("%w: the item would take %d bytes, and DynamoDB takes at most %d: store less in the session", ErrTooLarge, n, maxItem)
+		return fmt.Errorf("%w: the item would take %d bytes, and DynamoDB stores at most %d; store less in the session", ErrTooLarge, n, maxItem)
 	}
 	return nil
 }
 
-// lockSize is what must be left free in the item for its lock, where locks are in use.
-func (w *Write) lockSize() int {
+// reserve returns the bytes to leave free in the item for its lock, if locks are used.
+func (w *Write) reserve() int {
 	if w.Token == "" {
 		return 0
 	}
 	return len(attrLock) + len(w.Token) + len(attrLockUntil) + 8
 }
 
-// Overhead returns about how many bytes the item of a session takes besides its data.
-func (t *Table) Overhead(key, user string) int {
-	n := t.keySize(key) + len(t.schema.Data) + len(t.schema.Expires) + len(attrCodec) + len(attrVersion) + len(attrPrior) + len(attrCreated)
+// Overhead returns approximately how many bytes a session's item takes besides its data.
+func (t *Table) Overhead(key, user, label string) int {
+	const tag, times = 16, 6 // bytes of a codec attribute, and of a time
+	n := t.keySize(key) + len(t.schema.Data) +
+		len(attrCodec) + tag + len(attrVersion) + versionSize +
+		len(t.schema.Expires) + times + len(attrSeen) + times + len(attrCreated) + times
 	if user != "" {
 		n += len(attrUser) + len(user)
 	}
-	return n + 2*26 + 2*6 + 16 // two versions, two times, a codec
+	if label != "" {
+		n += len(attrLabel) + len(label)
+	}
+	return n
+}
+
+// updatedSize returns the size of the item under key after an update of base by w.
+func (t *Table) updatedSize(key string, base *Item, w *Write) int {
+	n := t.Overhead(key, w.User, w.Label) + len(w.Data) + w.reserve() + size(base.others)
+	if recent := recentVersions(base, w.Version); recent != "" {
+		n += len(attrRecent) + len(recent)
+	}
+	if w.Options != "" {
+		n += len(attrOptions) + len(w.Options)
+	}
+	if w.HasMaxAge {
+		n += len(attrMaxAge) + numberSize(strconv.Itoa(w.MaxAge))
+	}
+	return n
 }
 
 func (t *Table) keySize(key string) int {
 	return len(t.schema.Key) + len(key) + len(t.schema.SortKey) + len(t.schema.SortValue)
 }
 
-// size returns the bytes that an item takes.
+// size returns the size of attributes in bytes.
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
 func size(attrs map[string]types.AttributeValue) int {
 	n := 0
@@ -53,15 +75,38 @@ func size(attrs map[string]types.AttributeValue) int {
 	return n
 }
 
-// valueSize knows the types that this package writes.
 func valueSize(v types.AttributeValue) int {
+	n := 0
 	switch v := v.(type) {
 	case *types.AttributeValueMemberB:
-		return len(v.Value)
+		n = len(v.Value)
 	case *types.AttributeValueMemberS:
-		return len(v.Value)
+		n = len(v.Value)
 	case *types.AttributeValueMemberN:
-		return (len(strings.TrimRight(v.Value, "0"))+1)/2 + 1
+		n = numberSize(v.Value)
+	case *types.AttributeValueMemberBOOL, *types.AttributeValueMemberNULL:
+		n = 1
+	case *types.AttributeValueMemberSS:
+		for _, s := range v.Value {
+			n += len(s)
+		}
+	case *types.AttributeValueMemberNS:
+		for _, s := range v.Value {
+			n += numberSize(s)
+		}
+	case *types.AttributeValueMemberBS:
+		for _, b := range v.Value {
+			n += len(b)
+		}
+	case *types.AttributeValueMemberL:
+		n = 3
+		for _, v := range v.Value {
+			n += 1 + valueSize(v)
+		}
+	case *types.AttributeValueMemberM:
+		n = 3 + len(v.Value) + size(v.Value)
 	}
-	return 0
+	return n
 }
+
+func numberSize(n string) int { return (len(strings.TrimRight(n, "0"))+1)/2 + 1 }

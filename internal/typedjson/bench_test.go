@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// benchValues returns values of about size bytes, as a session holds them: an account, flashes, lists of records.
+// benchValues returns values of about size bytes, as a session holds them: an account, flashes,
+// lists of records.
 func benchValues(size int) map[any]any {
 	values := map[any]any{
 		"user_id":       "u-8f14e45fceea167a",
@@ -31,95 +32,55 @@ func benchValues(size int) map[any]any {
 	}
 }
 
-func stringKeys(values map[any]any) map[string]any {
-	m := make(map[string]any, len(values))
-	for k, v := range values {
-		m[k.(string)] = v
-	}
-	return m
-}
-
-func BenchmarkEncode(b *testing.B) {
-	for _, size := range []int{1 << 10, 4 << 10, 32 << 10} {
-		values := benchValues(size)
-		b.Run(fmt.Sprintf("%dKiB/typedjson", size>>10), func(b *testing.B) {
-			c := mustNew(b)
-			b.ReportAllocs()
-			for b.Loop() {
-				data, err := c.Encode(values)
-				if err != nil {
-					b.Fatal(err)
-				}
-				b.SetBytes(int64(len(data)))
-			}
-		})
-		b.Run(fmt.Sprintf("%dKiB/encoding-json", size>>10), func(b *testing.B) {
-			m := stringKeys(values)
-			b.ReportAllocs()
-			for b.Loop() {
-				data, err := json.Marshal(m)
-				if err != nil {
-					b.Fatal(err)
-				}
-				b.SetBytes(int64(len(data)))
-			}
-		})
-	}
-}
-
-func BenchmarkDecode(b *testing.B) {
-	for _, size := range []int{1 << 10, 4 << 10, 32 << 10} {
-		c := mustNew(b)
-		data, err := c.Encode(benchValues(size))
-		if err != nil {
-			b.Fatal(err)
-		}
-		b.Run(fmt.Sprintf("%dKiB/typedjson", size>>10), func(b *testing.B) {
-			b.SetBytes(int64(len(data)))
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, err := c.Decode(data); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-		b.Run(fmt.Sprintf("%dKiB/encoding-json", size>>10), func(b *testing.B) {
-			b.SetBytes(int64(len(data)))
-			b.ReportAllocs()
-			for b.Loop() {
-				var m map[string]any
-				if err := json.Unmarshal(data, &m); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
-}
-
-// BenchmarkTyped is a session of tagged values and a listed struct.
-func BenchmarkTyped(b *testing.B) {
-	c := mustNew(b, Cart{})
+// typedValues returns tagged values and a listed struct.
+func typedValues() map[any]any {
 	cart := &Cart{Count: 3, Notes: map[string]string{"a": "b"}}
 	for i := range 30 {
 		cart.Items = append(cart.Items, Item{fmt.Sprintf("sku-%d", i), float64(i)})
 	}
-	values := map[any]any{"cart": cart, "at": time.Now().UTC(), "n": int64(5), "tags": []string{"a", "b"}, "raw": []byte("0123456789")}
-	data, err := c.Encode(values)
-	if err != nil {
-		b.Fatal(err)
+	return map[any]any{"cart": cart, "at": time.Now().UTC(), "n": int64(5), "tags": []string{"a", "b"}, "raw": []byte("0123456789")}
+}
+
+// benchmarks are sessions, with codecs that know their types.
+func benchmarks(b *testing.B, run func(b *testing.B, c *Codec, values map[any]any, data []byte)) {
+	for _, test := range []struct {
+		name   string
+		codec  *Codec
+		values map[any]any
+	}{
+		{"plain/1KiB", mustNew(b), benchValues(1 << 10)},
+		{"plain/4KiB", mustNew(b), benchValues(4 << 10)},
+		{"plain/32KiB", mustNew(b), benchValues(32 << 10)},
+		{"typed", mustNew(b, Cart{}), typedValues()},
+	} {
+		b.Run(test.name, func(b *testing.B) {
+			data, err := test.codec.Encode(test.values)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.SetBytes(int64(len(data)))
+			b.ReportAllocs()
+			run(b, test.codec, test.values, data)
+		})
 	}
-	b.Run("Encode", func(b *testing.B) {
-		b.SetBytes(int64(len(data)))
-		b.ReportAllocs()
+}
+
+func BenchmarkEncode(b *testing.B) {
+	benchmarks(b, func(b *testing.B, c *Codec, values map[any]any, _ []byte) {
 		for b.Loop() {
-			c.Encode(values)
+			if _, err := c.Encode(values); err != nil {
+				b.Fatal(err)
+			}
 		}
 	})
-	b.Run("Decode", func(b *testing.B) {
-		b.SetBytes(int64(len(data)))
-		b.ReportAllocs()
+}
+
+func BenchmarkDecode(b *testing.B) {
+	benchmarks(b, func(b *testing.B, c *Codec, _ map[any]any, data []byte) {
 		for b.Loop() {
-			c.Decode(data)
+			if _, err := c.Decode(data); err != nil {
+				b.Fatal(err)
+			}
 		}
 	})
 }
@@ -127,6 +88,33 @@ func BenchmarkTyped(b *testing.B) {
 func BenchmarkNew(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		New(Cart{})
+		if _, err := New(Cart{}); err != nil {
+			b.Fatal(err)
+		}
 	}
+}
+
+// BenchmarkEncodingJSON is what encoding/json takes for plain values, without keeping their types.
+func BenchmarkEncodingJSON(b *testing.B) {
+	m := make(map[string]any)
+	for k, v := range benchValues(1 << 10) {
+		m[k.(string)] = v
+	}
+	data, err := json.Marshal(m)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("Marshal/1KiB", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			json.Marshal(m)
+		}
+	})
+	b.Run("Unmarshal/1KiB", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			var m map[string]any
+			json.Unmarshal(data, &m)
+		}
+	})
 }

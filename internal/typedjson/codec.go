@@ -1,5 +1,5 @@
-// Package typedjson writes session values as JSON that people and other languages can read,
-// and reads them back with the Go types that they had.
+// Package typedjson encodes the values of a session as JSON that people and other languages can
+// read, and decodes them to the same Go types.
 //
 //	codec, err := typedjson.New(Cart{}, Role(""))
 //	data, err := codec.Encode(map[any]any{"n": 3, "at": time.Now(), "cart": &Cart{Items: 2}})
@@ -8,7 +8,8 @@
 //
 // # Values
 //
-// The top level is an object, keyed by the session's keys. Below it these values stand as they are:
+// The top level is an object with the session's keys, which are strings. Below it, these values are
+// plain JSON:
 //
 //	nil, bool, string   null, true, "text"
 //	int                 3      an integer literal
@@ -16,207 +17,167 @@
 //	[]any               [...]
 //	map[string]any      {...}
 //
-// Any other value is an object with a single key, its tag, which begins with $ and names the
-// type as Go spells it:
+// Any other value is tagged: it is an object with a single name, which begins with $ and names the
+// type.
 //
-//	other numbers       {"$int64":5} {"$uint8":7} {"$float32":1.5} {"$complex128":[1.0,2.0]}
+//	other numbers       {"$int64":5} {"$uint8":7} {"$float32":1.5} {"$complex128":"(1+2i)"}
 //	time.Time           {"$time":"2026-01-02T15:04:05.5+02:00"}
 //	time.Duration       {"$duration":"1h2m3s"}
 //	[]byte              {"$[]byte":"aGk="}
-//	slices of the above {"$[]string":["a"]} {"$[]int":[1]} {"$[]time":[...]}
-//	maps of the above   {"$map[string]string":{"a":"b"}}
+//	slices of these     {"$[]string":["a"]} {"$[]int":[1]} {"$[]time":[...]}
+//	maps of these       {"$map[string]string":{"a":"b"}}
 //	a listed type       {"$main.Cart":{...}}
-//	a pointer to it     {"$*main.Cart":{...}}
+//	pointers to it      {"$*main.Cart":{...}}
+//	slices of either    {"$[]main.Cart":[...]} {"$[]*main.Cart":[...]}
+//	maps of either      {"$map[string]main.Cart":{...}} {"$map[string]*main.Cart":{...}}
 //
-// What has no natural form has a tag too: {"$float64":"NaN"}, "+Inf" and "-Inf"; a string that is not
-// UTF-8, {"$string":"base64"}; a nil slice or map, {"$[]string":null}, {"$[]any":null},
-// {"$map":null}; a nil pointer, {"$*main.Cart":null}; a map[string]any whose only key begins
-// with $, {"$map":{"$a":1}}. An object with two or more keys is never a tag. A key
-// that is not UTF-8, at the top or in a map, is written "$base64:" and its base64, and so is a key that
-// begins like that.
+// These values of the plain types are tagged as well:
 //
-// A time keeps what gob keeps of it: the instant, and its offset from UTC; Z means time.UTC.
-// Years beyond 9999 or before 0 are written with a sign; a time more than 999,998 years from year 0
-// is an error. The bits of a NaN are not kept.
+//   - a float64 that is not a number: {"$float64":"NaN"}, "+Inf" and "-Inf";
+//   - a string that is not valid UTF-8: {"$string":"$base64:/w=="};
+//   - a nil slice, map or pointer: {"$[]any":null}, {"$map":null}, {"$*main.Cart":null};
+//   - a map[string]any with a key that begins with $ or is not valid UTF-8:
+//     {"$map":{"$a":1,"b":2}}.
 //
-// # Listed types
+// # Behind a tag
 //
-// Inside a value of a listed type the Go type of everything is known, so it needs no tags: an int64
-// field is a plain 5, a []byte field a base64 string, a nil slice, map or pointer null, a NaN "NaN".
-// Only what an interface holds is written as at the top. No type below a listed one has to be listed,
-// unless an interface holds it.
+// The value behind a tag, such as a listed type, is encoded by encoding/json/v2, with its tags and
+// methods, except that
 //
-//   - A struct is an object of its exported fields, sorted by name. The names in json tags and "-" are
-//     honoured; omitempty and omitzero leave out a zero value only, so that an empty slice
-//     does not come back as nil; the option string is ignored, as no reader of this form needs it. An
-//     embedded struct is a field with the name of its type; its fields are not promoted.
-//   - A type that can both marshal and unmarshal itself, by the methods of json.Marshaler, encoding.TextMarshaler
-//     or encoding.BinaryMarshaler (in base64) and their counterparts, is left to do so, in this order of
-//     preference. One half of a pair is not enough, and is ignored.
-//   - A map's keys are strings, integers, or of a type with MarshalText and UnmarshalText.
-//   - A pointer to something that is itself null is {"$ptr":null}, and so unlike a nil pointer.
+//   - a nil slice or map is null, which distinguishes it from an empty one;
+//   - a float32 or float64 that is NaN or infinite, a complex number and a time.Duration are
+//     strings;
+//   - a string that is not valid UTF-8, or begins with "$base64:", is "$base64:" and its base64,
+//     even as a key of a map or of the session;
+//   - a time.Time whose offset from UTC is not in whole minutes, or a day or more, becomes UTC;
+//   - the value of an any is written as at the top level, so its type must be known too.
 //
-// A type's tag is its name with the name of its package, main.Cart. Where two listed types share that, both are
-// written with the full path of their packages, example.com/shop/cart.Cart; on reading, a full path is
-// always understood.
-//
-// Types change while sessions live on. A field that the type no longer has is ignored, one that the data does
-// not have is zero, null in a field that cannot be nil is zero as well. Field names are compared
-// exactly.
-//
-// # JSON from elsewhere
-//
-// Decode takes any JSON object. An integer that is outside int becomes an int64, uint64 or float64, whichever is the
-// first to hold it. Refused are two equal keys in one object, text that is not UTF-8, half a surrogate
-// pair, and numbers outside float64.
+// Some things are lost, as in encoding/json/v2: fields without a JSON name, a pointer to a nil
+// pointer, slice or map, an empty value in a field tagged omitempty. Values without a JSON form are
+// errors: times outside the years 0 to 9999, channels and functions, and also NaN, infinities and
+// strings that are not valid UTF-8 if their type is the application's own. A listed type that can
+// hold an interface other than any is refused, since it could not be decoded.
 //
 // # Limits
 //
-// Values nest up to 1000 deep; so a pointer cycle is an error. Encode writes equal values as equal bytes. What was
-// shared by two pointers is written twice, and comes back as two.
+// Values nest up to 1000 deep, so a value that contains itself is an error. A value that two
+// pointers share is written twice, and decoded as two values.
 package typedjson
 
 import (
-	"bytes"
-	"errors"
+	"cmp"
 	"fmt"
-	"reflect"
 	"slices"
-	"strings"
-	"sync"
-	"unsafe"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
-// maxDepth is how many slices, maps, structs and pointers may stand inside one another.
+// maxDepth is how deep plain and tagged values may nest. In JSON that another program wrote, half
+// of that is allowed, since Encode writes two levels for a map that has a key beginning with $.
 const maxDepth = 1000
 
-// maxPooled is the largest buffer that is kept for the next Encode.
-const maxPooled = 1 << 20
-
-// A Codec encodes and decodes the values of sessions. It is made by New, does not change
-// afterwards, and is safe for concurrent use.
+// A Codec encodes and decodes the values of sessions. It is immutable and safe for concurrent use.
 type Codec struct {
-	types    *registry
-	encoders sync.Pool // of *encoder
-	decoders sync.Pool // of *decoder
+	types   *registry // nil if no object is a tagged value
+	depth   int       // how deep the JSON that Decode accepts may nest
+	options json.Options
 }
 
-// New returns a Codec that knows, beside Go's own types, those of the given values and the pointers to them.
-// A type may be listed by a value or by a pointer, which may be nil, and more than once. What
-// is wrong with the types is reported all at once: a nil, a type without a name, one that has no JSON form,
-// two that cannot be told apart.
+// foreign decodes JSON in which $ has no meaning.
+var foreign = newCodec(nil, maxDepth/2)
+
+// New returns a Codec for Go's own types and those of the given values. A type is listed by a value
+// of it, or of a pointer to it, which may be nil. All problems with the types are reported
+// together.
 func New(types ...any) (*Codec, error) {
 	r, err := newRegistry(types)
 	if err != nil {
 		return nil, err
 	}
-	return &Codec{types: r}, nil
+	return newCodec(r, maxDepth), nil
 }
 
-// Encode returns values as JSON, the same bytes for equal values. The caller owns them.
+func newCodec(types *registry, depth int) *Codec {
+	c := &Codec{types: types, depth: depth}
+	c.options = c.jsonOptions()
+	return c
+}
+
+// Encode returns values as JSON; equal values give the same bytes.
 //
-// A key that is not a string, and a type that is neither Go's own nor listed, is an error
-// that names the key and the type. An error never holds a value. All are reported, sorted.
-func (c *Codec) Encode(values map[any]any) ([]byte, error) { return c.EncodeOr(values, nil) }
-
-// EncodeOr is Encode, but returns same where it is what Encode would return.
-func (c *Codec) EncodeOr(values map[any]any, same []byte) ([]byte, error) {
-	e, _ := c.encoders.Get().(*encoder)
-	if e == nil {
-		e = new(encoder)
-	}
-	e.types = c.types
-	for k, v := range values {
-		if s, ok := k.(string); ok {
-			e.pairs = append(e.pairs, pair{s, v})
-		} else {
-			e.problem(badKey(k))
-		}
-	}
-	slices.SortFunc(e.pairs, comparePairs)
-	e.buf = append(e.buf[:0], '{')
-	for i, p := range e.pairs {
-		if i > 0 {
-			e.buf = append(e.buf, ',')
-		}
-		e.key, e.inKey, e.tooDeep = p.key, true, false
-		e.buf = append(appendKey(e.buf, p.key), ':')
-		e.any(p.value, 0)
-	}
-	e.buf = append(e.buf, '}')
-
-	var data []byte
-	err := e.err()
+// Its error reports every key whose value cannot be encoded, with the type at fault. It holds no
+// value.
+func (c *Codec) Encode(values map[any]any) ([]byte, error) {
+	data, err := json.Marshal(session(values), c.options)
 	if err == nil {
-		data = same
-		if !bytes.Equal(e.buf, same) {
-			data = slices.Clone(e.buf)
+		return data, nil
+	}
+	var problems []string
+	for k, v := range values {
+		if _, err := json.Marshal(session{k: v}, c.options); err != nil {
+			problem := safe(err, errNotStored).Error()
+			if name, ok := k.(string); ok {
+				problem = fmt.Sprintf("under key %q: %s", name, problem)
+			}
+			problems = append(problems, problem)
 		}
 	}
-	e.reset()
-	if cap(e.buf) <= maxPooled {
-		c.encoders.Put(e)
-	}
-	return data, err
+	return nil, cmp.Or(joinProblems(problems), safe(err, errNotStored))
 }
 
-// Decode returns the values that data holds, with the types that Encode was given. It never returns a nil
-// map without an error. Its errors say what is wrong and where, and never quote data.
+// Decode returns the values that Encode was given. Its error quotes nothing of data except the name
+// of a type. Decode does not retain data.
 func (c *Codec) Decode(data []byte) (map[any]any, error) {
-	return c.DecodeShared(slices.Clone(data))
+	var s session
+	if err := json.Unmarshal(data, &s, c.options); err != nil {
+		return nil, safe(err, errNotSession)
+	}
+	return s, nil
 }
 
-// DecodeShared is Decode of data that nobody writes to afterwards: strings may be parts of it.
-func (c *Codec) DecodeShared(data []byte) (map[any]any, error) {
-	d, _ := c.decoders.Get().(*decoder)
-	if d == nil {
-		d = &decoder{types: c.types}
+// DecodeForeign returns the values of a JSON object that another program wrote, in which $ has no
+// meaning: an object is a map[string]any, an array is a []any, and numbers are decoded as by
+// Decode.
+func (*Codec) DecodeForeign(data []byte) (map[any]any, error) { return foreign.Decode(data) }
+
+// A session is the outermost object. A map[any]any in a listed type is not one.
+type session map[any]any
+
+func (c *Codec) encodeSession(e *jsontext.Encoder, s session) error {
+	members := slices.Grow(make([]member, 0, 16), len(s))
+	for k, v := range s {
+		name, ok := k.(string)
+		if !ok {
+			return safeError(fmt.Sprintf("a key has the type %T; use a string", k))
+		}
+		members = append(members, member{escape(name), v})
 	}
-	d.s = unsafe.String(unsafe.SliceData(data), len(data))
-	values, err := d.session()
-	if err != nil {
-		return nil, err
-	}
-	if d.reset() {
-		c.decoders.Put(d)
-	}
-	return values, nil
+	return c.encodeMembers(e, members)
 }
 
-// badKey says what is wrong with a key that is not a string. Integers and booleans are shown: as keys they are
-// constants of the program.
-func badKey(k any) string {
-	if k == nil {
-		return "a key is nil: use a string"
+func (c *Codec) decodeSession(d *jsontext.Decoder, s *session) error {
+	if d.PeekKind() != jsontext.KindBeginObject {
+		return errNotSession
 	}
-	v := reflect.ValueOf(k)
-	shown := ""
-	switch {
-	case v.Kind() == reflect.Bool:
-		shown = fmt.Sprintf(" (%t)", v.Bool())
-	case v.CanInt():
-		shown = fmt.Sprintf(" (%d)", v.Int())
-	case v.CanUint():
-		shown = fmt.Sprintf(" (%d)", v.Uint())
+	if err := skip(d); err != nil {
+		return err
 	}
-	return fmt.Sprintf("a key of type %s%s is not a string: use a string", v.Type(), shown)
-}
-
-func comparePairs(a, b pair) int { return strings.Compare(a.key, b.key) }
-
-// joined returns problems as one error, sorted, or nil.
-func joined(problems map[string]struct{}) error {
-	if len(problems) == 0 {
-		return nil
+	*s = make(session)
+	for n := 1; d.PeekKind() != jsontext.KindEndObject; n++ {
+		name, err := decodeString(d)
+		if err == nil && c.types != nil {
+			name, err = unescape(name)
+		}
+		if err != nil {
+			return err
+		}
+		if (*s)[name], err = c.decode(d); err != nil {
+			return err
+		}
+		if len(*s) < n {
+			return errNotSession // a name occurs twice
+		}
 	}
-	texts := make([]string, 0, len(problems))
-	for text := range problems {
-		texts = append(texts, text)
-	}
-	slices.Sort(texts)
-	errs := make([]error, len(texts))
-	for i, text := range texts {
-		errs[i] = errors.New(text)
-	}
-	return errors.Join(errs...)
+	return skip(d)
 }

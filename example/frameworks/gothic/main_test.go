@@ -18,8 +18,16 @@ import (
 var link = regexp.MustCompile(`href="([^"]+)"`)
 
 func TestLoginByAnotherSite(t *testing.T) {
+	t.Run("alone", func(t *testing.T) { logIn(t, func(h http.Handler) http.Handler { return h }) })
+	t.Run("AutoSave", func(t *testing.T) {
+		logIn(t, func(h http.Handler) http.Handler { return dynamostore.AutoSave(h, nil) })
+	})
+}
+
+// logIn logs in by the other site, on two instances whose handlers have wrap around them.
+func logIn(t *testing.T, wrap func(http.Handler) http.Handler) {
 	service := sitetest.New(t, dynamostore.Config{})
-	first := service.Serve(newHandler(service.Store()))
+	first := service.Serve(wrap(newHandler(service.Store())))
 	b := service.Browser()
 
 	status, body := b.Get(first + "/")
@@ -36,7 +44,7 @@ func TestLoginByAnotherSite(t *testing.T) {
 	callback := html.UnescapeString(back[1])
 
 	// Another instance goes on. gothic's Store is one for the process: from here on, that of the second.
-	second := service.Serve(newHandler(service.Store()))
+	second := service.Serve(wrap(newHandler(service.Store())))
 	status, body = service.Browser().Get(second + callback)
 	b.Sees("the callback in another browser", status, body, http.StatusForbidden)
 

@@ -4,6 +4,7 @@ package sitetest
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -136,9 +137,47 @@ func (b *Browser) Sees(what string, status int, body string, wantStatus int, wan
 	}
 }
 
-// Run visits two instances of what newHandler returns: a first visit, a second on another instance, a login, a
-// logout, cookies that were taken before, and a DynamoDB that fails.
+// Run visits two instances of what newHandler returns, as it is and with AutoSave around it: a first visit, a
+// second on another instance, a login, a logout, cookies that were taken before, and a DynamoDB that fails.
 func Run(t *testing.T, newHandler func(*dynamostore.Store) http.Handler) {
+	t.Run("alone", func(t *testing.T) { run(t, newHandler) })
+	t.Run("AutoSave", func(t *testing.T) {
+		run(t, func(store *dynamostore.Store) http.Handler { return dynamostore.AutoSave(newHandler(store), nil) })
+	})
+}
+
+// RunUnsaved visits two instances of a router that has a page which never saves its session, with AutoSave
+// around it. route returns a router that answers GET / by that page.
+func RunUnsaved(t *testing.T, route func(page http.HandlerFunc) http.Handler) {
+	service := New(t, dynamostore.Config{})
+	var urls []string
+	for range 2 {
+		store := service.Store()
+		urls = append(urls, service.Serve(dynamostore.AutoSave(route(func(w http.ResponseWriter, r *http.Request) {
+			session, err := store.Get(r, "session")
+			if err != nil {
+				t.Errorf("Get: %v", err)
+			}
+			visits, _ := session.Values["visits"].(int)
+			session.Values["visits"] = visits + 1
+			fmt.Fprintf(w, "Visits: %d", visits+1)
+		}), nil)))
+	}
+	b := service.Browser()
+	for i, url := range append(urls, urls...) {
+		status, body := b.Get(url + "/")
+		b.Sees("a visit", status, body, 200, fmt.Sprintf("Visits: %d", i+1))
+	}
+	service.Down.Store(true)
+	stranger := service.Browser()
+	status, body := stranger.Get(urls[0] + "/")
+	stranger.Sees("a page that cannot be saved", status, body, http.StatusServiceUnavailable)
+	if strings.Contains(body, "Visits") || len(stranger.Cookies(urls[0])) != 0 {
+		t.Errorf("a page that cannot be saved is shown or sets a cookie: %s", body)
+	}
+}
+
+func run(t *testing.T, newHandler func(*dynamostore.Store) http.Handler) {
 	service := New(t, dynamostore.Config{})
 	first, second := service.Serve(newHandler(service.Store())), service.Serve(newHandler(service.Store()))
 	b := service.Browser()

@@ -1,0 +1,257 @@
+package sessiondb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"example.com/dynamostore/internal/record"
+)
+
+// LockConfig configures locks. All fields must be set.
+type LockConfig struct {
+	Wait               time.Duration // how long to wait for a lock
+	MinRetry, MaxRetry time.Duration // between two attempts
+	Lease              time.Duration // how long a lock lasts if it is not released
+}
+
+// Lease is a request's lock on one session, held or being acquired. Its methods are safe for
+// concurrent use, and those of a nil Lease do nothing.
+type Lease struct {
+	db   *DB
+	name Name
+	// busy is full while a goroutine acquires or releases the lock. It is a channel and not a
+	// mutex, so that Release can stop waiting when its context ends.
+	busy chan struct{}
+
+	mu     sync.Mutex  // guards the fields below; not held during a request
+	token  string      // what the item has as long as this lease holds the lock
+	lost   bool        // somebody else has acquired the lock since
+	held   bool        // the item has the lock, or may have it
+	queued bool        // this lease holds the process's queue
+	timer  *time.Timer // leaves the queue when the lease ends
+	stop   func() bool // cancels the release at the end of the request
+}
+
+// NewLease returns a lock on the session with that name. It is not held yet.
+func (db *DB) NewLease(name Name) *Lease {
+	return &Lease{db: db, name: name, token: record.NewToken(), busy: make(chan struct{}, 1)}
+}
+
+// Token returns the token that fences the writes of the lock's holder. It is empty for a nil Lease.
+func (l *Lease) Token() string {
+	if l == nil {
+		return ""
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.token
+}
+
+// renewToken replaces the token of a lock that was lost. An attempt of a write that was refused for
+// that may arrive late, and must not find the token of a later lock.
+func (l *Lease) renewToken() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.lost {
+		l.token, l.lost = record.NewToken(), false
+	}
+}
+
+// Acquire acquires the lock and returns the session. If this Lease already holds the lock, it
+// extends the lease. It waits for at most LockConfig.Wait or until request is done, and then
+// returns ErrLockTimeout. It also returns how long it waited for another holder, or zero. The lock
+// may be held even after an error. It is released when request is done, if not before.
+//
+// ctx is for the requests, one UpdateItem per attempt, each bounded by Config.Timeout.
+func (l *Lease) Acquire(ctx, request context.Context) (Found, time.Duration, error) {
+	l.busy <- struct{}{}
+	defer func() { <-l.busy }()
+	l.renewToken()
+	begin := time.Now()
+	waiting, cancel := context.WithTimeout(request, l.db.cfg.Lock.Wait)
+	defer cancel()
+	waited, err := l.enqueue(waiting)
+	if err != nil {
+		return Found{}, time.Since(begin), l.timeoutError(request)
+	}
+	item, tries, err := l.try(ctx, waiting)
+	var wait time.Duration
+	if waited || tries > 1 {
+		wait = max(time.Since(begin), 1)
+	}
+	var refused *record.Refused
+	switch {
+	case err == nil:
+		l.hold(request)
+	case errors.As(err, &refused): // nothing to lock
+		l.markReleased()
+		item, err = refused.Item, nil
+	case err == errWait:
+		l.markReleased()
+		return Found{}, wait, l.timeoutError(request)
+	default: // the lock may have been acquired, and the response lost
+		l.leaveQueue()
+		l.hold(request)
+		return Found{}, wait, err
+	}
+	found, err := l.db.found(l.name, item)
+	return found, wait, err
+}
+
+// enqueue waits for the other requests of this process that hold or want the lock.
+func (l *Lease) enqueue(ctx context.Context) (waited bool, err error) {
+	l.mu.Lock()
+	queued := l.queued
+	l.mu.Unlock()
+	if queued {
+		return false, nil
+	}
+	if waited, err = l.db.lockers.Acquire(ctx, l.name.Key); err == nil {
+		l.mu.Lock()
+		l.queued = true
+		l.mu.Unlock()
+	}
+	return waited, err
+}
+
+var errWait = errors.New("wait is over")
+
+// try attempts to acquire the lock until waiting is done. It returns a *record.Refused only if
+// there is nothing to lock.
+func (l *Lease) try(ctx, waiting context.Context) (item *record.Item, tries int, err error) {
+	backoff := record.Backoff{Min: l.db.cfg.Lock.MinRetry, Max: l.db.cfg.Lock.MaxRetry}
+	for tries = 1; ; tries++ {
+		item, err = l.lock(ctx)
+		var refused *record.Refused
+		if !errors.As(err, &refused) || !l.db.IsLive(refused.Item) || refused.Item.Malformed != "" {
+			return item, tries, err
+		}
+		if backoff.Pause(waiting) != nil {
+			return nil, tries, errWait
+		}
+	}
+}
+
+func (l *Lease) lock(ctx context.Context) (*record.Item, error) {
+	ctx, cancel := l.db.WithTimeout(ctx)
+	defer cancel()
+	return l.db.table.Lock(ctx, l.name.Key, l.Token(), time.Now().Add(l.db.cfg.Lock.Lease))
+}
+
+// timeoutError is the error for a wait that timed out or that the end of the request interrupted.
+func (l *Lease) timeoutError(request context.Context) error {
+	err := fmt.Errorf("%w, for %v", ErrLockTimeout, l.db.cfg.Lock.Wait)
+	if request.Err() != nil {
+		err = fmt.Errorf("%w: %w", ErrLockTimeout, request.Err())
+	}
+	return fmt.Errorf("dynamostore: lock a session in table %q: %w", l.db.cfg.Table, err)
+}
+
+// hold records that the lock is held, and arranges its release when request is done. It leaves the
+// queue when the lease ends: otherwise others would wait for longer than the lock lasts.
+func (l *Lease) hold(request context.Context) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stopTimers()
+	l.held = true
+	var timer *time.Timer
+	timer = time.AfterFunc(l.db.cfg.Lock.Lease, func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if l.timer == timer { // not of an earlier lease
+			l.leaveQueueLocked()
+			// stop keeps the request in memory, and with it the request's state.
+			l.timer, l.stop = nil, nil
+		}
+	})
+	l.timer = timer
+	l.stop = context.AfterFunc(request, func() {
+		ctx, cancel := l.db.WithTimeout(context.WithoutCancel(request))
+		defer cancel()
+		l.Release(ctx)
+	})
+}
+
+// Release sends a request that releases the lock, if it is held. If that fails, it is tried again
+// at the end of the request, and finally the lease ends.
+func (l *Lease) Release(ctx context.Context) {
+	if l == nil {
+		return
+	}
+	select {
+	case l.busy <- struct{}{}:
+	case <-ctx.Done(): // somebody else is releasing it
+		return
+	}
+	defer func() { <-l.busy }()
+	l.mu.Lock()
+	held := l.held
+	l.mu.Unlock()
+	if held {
+		if err := l.unlock(ctx); err != nil {
+			l.leaveQueue()
+			return
+		}
+	}
+	l.markReleased()
+}
+
+func (l *Lease) unlock(ctx context.Context) error {
+	ctx, observe := l.db.cfg.ObserveUnlock(ctx)
+	lost, err := l.db.table.Unlock(ctx, l.name.Key, l.Token())
+	observe(err)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lost = l.lost || lost
+	return err
+}
+
+// MarkReleased records that a write released the lock.
+func (l *Lease) MarkReleased() {
+	if l != nil {
+		l.markReleased()
+	}
+}
+
+// MarkLost records that somebody else has acquired the lock, so that a later Acquire takes a new token.
+func (l *Lease) MarkLost() {
+	if l != nil {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.lost = true
+	}
+}
+
+func (l *Lease) markReleased() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.held = false
+	l.stopTimers()
+	l.leaveQueueLocked()
+}
+
+func (l *Lease) leaveQueue() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.leaveQueueLocked()
+}
+
+func (l *Lease) leaveQueueLocked() {
+	if l.queued {
+		l.queued = false
+		l.db.lockers.Release(l.name.Key)
+	}
+}
+
+func (l *Lease) stopTimers() {
+	if l.timer != nil {
+		l.timer.Stop()
+	}
+	if l.stop != nil {
+		l.stop()
+	}
+	l.timer, l.stop = nil, nil
+}

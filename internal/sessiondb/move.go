@@ -1,0 +1,160 @@
+package sessiondb
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"example.com/dynamostore/internal/record"
+	"example.com/dynamostore/internal/snapshot"
+)
+
+// transacts reports whether a move is a transaction.
+func (db *DB) transacts() bool { return !db.cfg.NoTransactions && db.table.HasTransactions() }
+
+// afterRefusedMove returns the draft that replaces d, a move that was refused or has pending
+// writes.
+func (db *DB) afterRefusedMove(ctx context.Context, d Draft, refused *record.Refused, rebase rebasing) (Draft, error) {
+	stored := refused.Item
+	if refused.Taken {
+		if d.lastApplied(stored) == nil {
+			return Draft{}, db.saveError(ErrTaken)
+		}
+		return db.onStored(ctx, d.movedTo(d.newName), stored, rebase) // an earlier attempt was applied
+	}
+	if next, ok, err := db.followMove(ctx, d, stored, rebase); ok || err != nil {
+		return next, err
+	}
+	if stored != nil && stored.Gone == record.Moved {
+		return db.afterOthersMove(d)
+	}
+	return db.onStored(ctx, d, stored, rebase)
+}
+
+// afterOthersMove returns the draft that replaces d, a move of a session that another request has
+// moved meanwhile, as when a visitor logs in twice at once. The caller has just given the visitor
+// privileges, so it gets a session of its own, with the caller's changes and MaxAge only. It does
+// not get the values that the caller loaded: the moved session may have ended since. If the changes
+// contain nothing of a login, the result is ErrGone.
+func (db *DB) afterOthersMove(d Draft) (Draft, error) {
+	changes := make(map[any]any)
+	added := false
+	for k, v := range d.ours {
+		known, ok := d.known[k]
+		if !ok || !snapshot.Equal(known, v) {
+			changes[k] = v
+		}
+		added = added || !ok
+	}
+	was, _ := db.user(d.known)
+	if user, _ := db.user(changes); !added && user == "" || was != "" && user == "" {
+		return Draft{}, db.saveError(ErrGone)
+	}
+	d.kind, d.name, d.newName, d.base, d.data = Create, d.newName, Name{}, nil, nil
+	d.created, d.forked, d.merged = time.Now().Unix(), true, true
+	d.maxAge = d.ourMaxAge // an earlier attempt may have merged another request's
+	return db.writing(d, changes)
+}
+
+// followMove looks for the session under the names that pending writes may have given it. stored is
+// the item under the old name.
+func (db *DB) followMove(ctx context.Context, d Draft, stored *record.Item, rebase rebasing) (next Draft, ok bool, err error) {
+	if db.IsLive(stored) {
+		return Draft{}, false, nil
+	}
+	for _, p := range slices.Backward(d.pending) {
+		switch {
+		case p.name == d.name:
+			continue
+		case p.kind == Move && stored != nil && !stored.Shows(p.version):
+			continue // the tombstone is from another move
+		case p.kind == Move && stored == nil && !db.transacts():
+			continue // the new item proves nothing, since it is written first
+		}
+		there, err := db.table.Load(ctx, p.name.Key, true)
+		if err != nil {
+			return Draft{}, false, err
+		}
+		if there.Shows(p.version) {
+			moved := d.movedTo(p.name)
+			moved.forked = p.forked
+			next, err := db.onStored(ctx, moved, there, rebase)
+			return next, true, err
+		}
+	}
+	return Draft{}, false, nil
+}
+
+// movedTo returns d as an update of the session under the name that a move gave it.
+func (d Draft) movedTo(name Name) Draft {
+	d.kind, d.name, d.newName = Update, name, Name{}
+	return d
+}
+
+// moveInTwoWrites is a move without a transaction. It creates the session under the new name, which
+// nobody knows yet, and then turns the item under the old name into a tombstone. It returns a
+// *Refused as [record.Table.Move] does.
+func (db *DB) moveInTwoWrites(ctx context.Context, d Draft, w record.Write) error {
+	err := db.table.Create(ctx, d.newName.Key, d.base, w)
+	for err != nil {
+		var refused *record.Refused
+		if !errors.As(err, &refused) {
+			return err
+		}
+		there := refused.Item
+		if there.Shows(d.version) {
+			break // written by this write, whose response was lost
+		}
+		if d.lastApplied(there) == nil || !db.IsLive(there) {
+			return &record.Refused{Item: there, Taken: true}
+		}
+		err = db.table.Update(ctx, d.newName.Key, there, w) // replaces what an earlier attempt left
+	}
+	return db.table.MarkMoved(ctx, d.name.Key, d.base, w)
+}
+
+// refused returns the Result of a draft that was not written and will not be. It ends the items
+// that moves in two writes left behind, unless one of the moves was completed: then its item is the
+// session.
+func (db *DB) refused(ctx context.Context, d Draft) Result {
+	r := d.failed()
+	if db.transacts() || !d.session.IsStored() || len(d.pending) == 0 {
+		return r
+	}
+	old, err := db.table.Load(ctx, d.session.Name.Key, true)
+	isComplete := func(p pending) bool {
+		return p.kind == Move && old != nil && old.Gone == record.Moved && old.Shows(p.version)
+	}
+	if err != nil || slices.ContainsFunc(d.pending, isComplete) {
+		return r
+	}
+	return db.endHalfMoves(ctx, d, r)
+}
+
+// endHalfMoves ends the items that moves in two writes left under names that nobody knows, once the
+// draft was written elsewhere or not at all. If that fails, the item stays until it expires.
+func (db *DB) endHalfMoves(ctx context.Context, d Draft, r Result) Result {
+	if db.transacts() || !d.session.IsStored() { // a session that is not stored was not moved
+		return r
+	}
+	isHalf := func(p pending) bool { return p.name != d.session.Name && p.name != r.Session.Name }
+	for _, p := range d.pending {
+		if isHalf(p) {
+			db.table.End(ctx, p.name.Key, record.EndOptions{OrNone: true})
+		}
+	}
+	r.Session.pending = slices.DeleteFunc(slices.Clone(r.Session.pending), isHalf)
+	return r
+}
+
+// PendingName returns the name that an unanswered create or move may have given the session. A
+// retry uses the same name, so that only one session results.
+func (s Session) PendingName() (Name, bool) {
+	for _, p := range slices.Backward(s.pending) {
+		if p.name != s.Name {
+			return p.name, true
+		}
+	}
+	return Name{}, false
+}

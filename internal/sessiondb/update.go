@@ -1,0 +1,86 @@
+package sessiondb
+
+import (
+	"context"
+	"fmt"
+
+	"example.com/dynamostore/internal/record"
+)
+
+// Update calls change to change the values of a session. It may call it more than once, each time
+// with the values that are stored then. The session's end does not move. Update returns ErrGone if
+// there is no session, an error of change unwrapped, and otherwise the errors of Write. With Mode
+// Lock it acquires the lock, and may return ErrLockTimeout.
+func (db *DB) Update(ctx context.Context, name Name, change func(values map[any]any) error) error {
+	if db.cfg.Mode == Lock {
+		return db.updateLocked(ctx, name, change)
+	}
+	ctx, cancel := db.WithTimeout(ctx)
+	defer cancel()
+	found, err := db.load(ctx, name, false)
+	if err != nil {
+		return err
+	}
+	_, err = db.update(ctx, found, "", change)
+	return err
+}
+
+func (db *DB) updateLocked(ctx context.Context, name Name, change func(values map[any]any) error) error {
+	lease := db.NewLease(name)
+	found, _, err := lease.Acquire(ctx, ctx)
+	release, cancelRelease := db.WithTimeout(context.WithoutCancel(ctx))
+	defer cancelRelease()
+	defer lease.Release(release)
+	ctx, cancel := db.WithTimeout(ctx)
+	defer cancel()
+	if err != nil {
+		return err
+	}
+	result, err := db.update(ctx, found, lease.Token(), change)
+	if result.Unlocked {
+		lease.MarkReleased()
+	}
+	return err
+}
+
+func (db *DB) update(ctx context.Context, found Found, token string, change func(values map[any]any) error) (Result, error) {
+	d, err := db.changeDraft(found, token, change)
+	if err != nil || d.kind == Nothing {
+		return d.failed(), err
+	}
+	return db.writeRebasing(ctx, d, func(_ context.Context, d Draft, stored *record.Item) (Draft, error) {
+		if db.cfg.Mode == Lock {
+			return Draft{}, db.updateError(ErrLockLost)
+		}
+		found, err := db.found(d.name, stored)
+		if err != nil {
+			return Draft{}, err
+		}
+		return db.changeDraft(found, token, change)
+	})
+}
+
+// changeDraft calls change on the session's values, and returns the write of the result.
+func (db *DB) changeDraft(found Found, token string, change func(values map[any]any) error) (Draft, error) {
+	if found.Status != Live {
+		return Draft{}, db.updateError(ErrGone)
+	}
+	if err := change(found.Values); err != nil {
+		return Draft{}, err
+	}
+	c := Change{
+		Values: found.Values, KeepEnd: true, Token: token, Options: found.Session.item.Options,
+		DefaultMaxAge: noMaxAge, MaxAge: noMaxAge,
+	}
+	if age, ok := found.Session.MaxAge(); ok {
+		c.MaxAge = age
+	}
+	return db.Draft(found.Session, c)
+}
+
+// noMaxAge is not the MaxAge of any stored session.
+const noMaxAge = -1
+
+func (db *DB) updateError(err error) error {
+	return fmt.Errorf("dynamostore: update a session in table %q: %w", db.cfg.Table, err)
+}
