@@ -226,7 +226,8 @@ func nonZero(d, otherwise time.Duration) time.Duration {
 	return d
 }
 
-// Format prints the Config without its EncryptionKeys, for any verb of package fmt.
+// Format prints the Config without its EncryptionKeys, for every verb with which package fmt calls it:
+// not %p and %w, and not where the Config lies by value in an unexported field of another struct.
 func (cfg Config) Format(f fmt.State, verb rune) {
 	type config Config // without this method
 	cfg.EncryptionKeys = nil

@@ -25,7 +25,7 @@ func checkName(name string) error {
 }
 
 // decodeCookie returns the session ID in a cookie, and whether the cookie was signed with an older
-// key. The error is securecookie's.
+// key. The error is securecookie's; only that for a CookieStore's cookie is wrapped.
 func (s *Store) decodeCookie(c *http.Cookie) (id string, resign bool, err error) {
 	var errs securecookie.MultiError
 	for i, codec := range s.Codecs {
@@ -35,8 +35,11 @@ func (s *Store) decodeCookie(c *http.Cookie) (id string, resign bool, err error)
 		}
 		errs = append(errs, err)
 	}
-	if errs == nil {
+	switch {
+	case errs == nil:
 		return "", false, securecookie.DecodeMulti(c.Name, c.Value, &id) // reports that there are no codecs
+	case strings.Contains(errs.Error(), "gob: decoding into local type *string, received remote type map"):
+		return "", false, fmt.Errorf("dynamostore: the cookie holds values, as sessions.CookieStore writes them, instead of an ID; give this Store's session another name: %w", errs)
 	}
 	return "", false, errs
 }
@@ -101,15 +104,17 @@ func setCookie(w http.ResponseWriter, c *http.Cookie) {
 func (s *Store) newKey(id string) (string, error) {
 	key, ok := s.key(id)
 	switch {
-	case !ok:
+	case ok:
+		return key, nil
+	case id == "" || len(key) > maxKey || !utf8.ValidString(key):
 		return "", fmt.Errorf("dynamostore: the session's ID, from Config.NewID or the application, has %d bytes; want 1 to %d of UTF-8, Config.KeyPrefix included", len(id), maxKey)
-	case !s.cfg.schema().Owns(key):
+	default:
 		return "", fmt.Errorf("dynamostore: the session's ID, from Config.NewID or the application, contains the last character of Config.KeyPrefix, %q; end the prefix with a character that no ID contains, or set HashIDs", s.cfg.KeyPrefix)
 	}
-	return key, nil
 }
 
-// key returns the partition key of the session with that ID, and whether an item can have that key.
+// key returns the partition key of the session with that ID, and whether one of this Store's items can
+// have that key.
 func (s *Store) key(id string) (string, bool) {
 	if id == "" {
 		return "", false
@@ -118,5 +123,5 @@ func (s *Store) key(id string) (string, bool) {
 		return s.cfg.KeyPrefix + hash(id), true
 	}
 	key := s.cfg.KeyPrefix + id
-	return key, len(key) <= maxKey && utf8.ValidString(key)
+	return key, len(key) <= maxKey && utf8.ValidString(key) && s.cfg.schema().Owns(key)
 }

@@ -88,7 +88,7 @@ type Store struct {
 
 var _ sessions.Store = (*Store)(nil)
 
-// Format prints the Store's table and no key, with any verb of package fmt.
+// Format prints the Store's table and no key: see [Config.Format]. Keep a *Store, which never shows one.
 func (s Store) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "dynamostore.Store(%q)", s.cfg.Table) }
 
 // LogValue returns what package log/slog logs for the Store: its table and no key.
@@ -121,8 +121,9 @@ func (s *Store) MaxLength(l int) {
 //
 // Get returns a new session and an error in these cases:
 //   - name is not a valid cookie name (RFC 6265). Save on that session is an error as well.
-//   - The cookie does not verify. The error is securecookie's: the cookie was forged, or signed
-//     with a key that this Store does not have. The session can be used like any new one.
+//   - The cookie does not verify: it was forged, or signed with a key that this Store does not
+//     have. The error is securecookie's; for the cookie of a CookieStore, it is wrapped in one that
+//     says so. The session can be used like any new one.
 //   - The table could not be read. The error wraps DynamoDB's, or [ErrLockTimeout]. Save on that
 //     session returns [ErrNotLoaded] and changes nothing, so ignoring the error loses no data.
 //   - The item cannot be decoded: [ErrUndecodable]. Save creates a new session and leaves the

@@ -61,6 +61,7 @@ func TestHints(t *testing.T) {
 		{name: "wrong key", err: invalid("The provided key element does not match the schema"), want: []string{"Config.KeyAttribute", "CheckTable"}},
 		{name: "wrong number of keys", err: invalid("The number of conditions on the keys is invalid"), want: []string{"Config.SortKeyAttribute", "CheckTable"}},
 		{name: "missing key", err: invalid("One of the required keys was not given a value"), want: []string{"Config.KeyAttribute", "CheckTable"}},
+		{name: "missing key of a new item", err: invalid("One or more parameter values were invalid: Missing the key pk in the item"), want: []string{"Config.KeyAttribute", "CheckTable"}},
 		{name: "no credentials", err: errors.New("get identity: get credentials: failed to refresh cached credentials, no EC2 IMDS role found"), want: []string{"no AWS credentials", "AWS_ACCESS_KEY_ID", "role"}},
 		{name: "no provider of credentials", err: errors.New("no identity resolver"), want: []string{"no AWS credentials"}},
 		{name: "no region", table: inRegion(""), err: errors.New("resolve endpoint: Invalid Configuration: Missing Region"), want: []string{"no AWS region is set", "AWS_REGION"}},

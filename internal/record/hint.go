@@ -60,7 +60,7 @@ func (t *Table) hint(ctx context.Context, operation string, err error) string {
 		return "the table or its engine has no transactions; set Config.NoTransactions"
 	case is("UnknownError", "UnknownOperationException"):
 		return "the response is not DynamoDB's; check the endpoint"
-	case is(codeInvalid) && contains("does not match the schema", "number of conditions on the keys", "One of the required keys was not given a value"):
+	case is(codeInvalid) && contains("does not match the schema", "number of conditions on the keys", "One of the required keys was not given a value", "Missing the key"):
 		return "the table's key differs from Config.KeyAttribute and Config.SortKeyAttribute; CheckTable reports the table's key"
 	case contains("get credentials", "no identity resolver"):
 		return "there are no AWS credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the machine, container or function a role"

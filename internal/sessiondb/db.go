@@ -26,14 +26,20 @@ import (
 
 // The errors that are not DynamoDB's. They are returned wrapped.
 var (
-	ErrConflict    = errors.New("another request changed the session")
-	ErrTaken       = fmt.Errorf("%w: its ID belongs to another session", ErrConflict)
-	ErrGone        = errors.New("the session was ended")
-	ErrLockTimeout = errors.New("another request holds the session's lock")
-	ErrLockLost    = errors.New("the session's lock was lost")
-	ErrTooLarge    = record.ErrTooLarge
-	ErrUndecodable = errors.New("the session's item cannot be decoded")
+	ErrConflict          = errors.New("another request changed the session")
+	ErrTaken       error = takenError{}
+	ErrGone              = errors.New("the session was ended")
+	ErrLockTimeout       = errors.New("another request holds the session's lock")
+	ErrLockLost          = errors.New("the session's lock was lost")
+	ErrTooLarge          = record.ErrTooLarge
+	ErrUndecodable       = errors.New("the session's item cannot be decoded")
 )
+
+// takenError is ErrConflict in a create or a move: there is an item under the new ID.
+type takenError struct{}
+
+func (takenError) Error() string { return "the ID is taken by another session; choose another" }
+func (takenError) Unwrap() error { return ErrConflict }
 
 // Mode says what happens to a write if somebody else has written the session since it was loaded.
 type Mode int

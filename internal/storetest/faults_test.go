@@ -1262,8 +1262,6 @@ func TestErrorOfAnotherServerHasAHint(t *testing.T) {
 	}
 }
 
-// The next two are for JSONCodec on json/v2, which replaces internal/typedjson.
-
 // A refused write is no reason for a line in the log. DynamoDB Local sends no checksum with a refusal.
 func TestRefusedWriteLogsNothing(t *testing.T) {
 	a := newApp(t)

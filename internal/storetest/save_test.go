@@ -115,7 +115,7 @@ func TestSaveOfANewSessionWhoseIDIsTaken(t *testing.T) {
 					session.ID = id
 					session.Values["user"] = "bob"
 					for range 2 {
-						wantError(t, session.Save(r, w), dynamostore.ErrConflict, "ann", "always the same")
+						wantError(t, session.Save(r, w), dynamostore.ErrConflict, "ann", "always the same", "another request")
 					}
 				})
 				a.wantSent("PutItem", "PutItem")

@@ -857,6 +857,14 @@ func TestIDsThatTheStoreDoesNotOwn(t *testing.T) {
 		t.Errorf("Save set the cookie %v", cookies)
 	}
 	a.wantItems(0, 0)
+	// Nor does a cookie with such an ID open, or end, a session of another prefix.
+	other := a.put("3f0e-1", dynamotest.Item{"data": dynamotest.B(gobData(t, map[any]any{"user": "bob"})), "expires": dynamotest.N(secondsFromNow(time.Hour))})
+	if session, err := other.load(); err != nil || !session.IsNew {
+		t.Errorf("Get = %+v, %v, want a new session", session, err)
+	}
+	other.logout()
+	a.wantItems(1, 0)
+	a.backend.Delete(t, a.key(a.item()))
 	// Hashes hold hexadecimal digits only.
 	a.cfg.HashIDs = true
 	a.store = a.open(a.cfg, keyA)
