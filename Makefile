@@ -17,7 +17,7 @@ test: ## run all tests in memory, with the race detector
 	GOGC=400 go test -race ./...
 
 test-busy: ## run the Store's tests while eight busy loops compete for the processors
-	.ci/busy go test -race -count=1 . ./internal/storetest
+	.ci/busy go test -race -count=1 -timeout 30m . ./internal/storetest
 
 test-no-transactions: ## run the Store's tests on an engine that refuses transactions
 	DYNAMOSTORE_TEST_NO_TRANSACTIONS=1 go test ./internal/storetest
