@@ -297,6 +297,24 @@ func TestDraftIsAValue(t *testing.T) {
 	}
 }
 
+// A fork may be refused so late that the stored item does not show its first attempt any more.
+func TestRebaseOfAForkThatIsForgotten(t *testing.T) {
+	db := newDB(func(c *Config) { c.Mode = Overwrite })
+	d := Draft{
+		kind: Update, forked: true, name: Name{"id", "id"}, base: item(0, time.Hour), version: "sent",
+		known: map[any]any{"k": 1}, ours: map[any]any{"k": 1, "ours": 1},
+	}
+	data, err := db.cfg.Codec.Encode(map[any]any{"theirs": 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored := item(0, time.Hour, func(i *record.Item) { i.Data, i.Version = data, record.NewVersion(d.base) })
+	next, err := db.rebase(t.Context(), d, stored)
+	if want := (map[any]any{"ours": 1, "theirs": 1}); err != nil || !reflect.DeepEqual(next.values, want) {
+		t.Errorf("rebase = %v, %v, want the fork's own changes on what is stored: %v", next.values, err, want)
+	}
+}
+
 // A refused draft follows on what is stored as the mode says.
 func TestRebase(t *testing.T) {
 	for _, test := range []struct {

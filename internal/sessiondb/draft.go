@@ -172,7 +172,7 @@ func (db *DB) rebase(ctx context.Context, d Draft, stored *record.Item) (Draft, 
 	}
 	values, maxAge := d.ours, d.ourMaxAge
 	switch mode := db.cfg.Mode; {
-	case d.forked && !last.forked: // over what a move in two steps left under the new name
+	case d.forked && last != nil && !last.forked: // over what a move in two steps left under the new name
 		values = d.values
 	case mode == Merge || d.forked: // a fork has only a part of what the caller has
 		decoded, err := db.decode(d.name.Key, stored)
