@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+
+	"example.com/dynamostore/internal/dynamotest"
 )
 
 var (
@@ -32,7 +34,7 @@ const (
 // this, it is whole.
 func TestBill(t *testing.T) {
 	visits := allVisits
-	if raceDetector {
+	if dynamotest.RaceDetector {
 		visits /= 10
 	}
 	var tallies []tally

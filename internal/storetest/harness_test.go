@@ -41,7 +41,7 @@ var (
 // thinned returns the cases of a long table that run: all, but with the race detector, which makes each take
 // several times as long, every third.
 func thinned[T any](cases []T) []T {
-	if !raceDetector {
+	if !dynamotest.RaceDetector {
 		return cases
 	}
 	var some []T

@@ -712,7 +712,7 @@ func TestNothingToldIsSecret(t *testing.T) {
 		if i >= len(inEveryMode) {
 			period = 2
 		}
-		if raceDetector {
+		if dynamotest.RaceDetector {
 			period *= 2
 		}
 		return (i+mode)%period == 0
