@@ -343,110 +343,80 @@ func TestLeaseEnds(t *testing.T) {
 	}
 }
 
-// ErrLockLost is final, although an earlier attempt of the Save arrives when whoever acquired the lock has
-// released it without a write.
-func TestLockLostIsFinal(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct {
-		name  string
-		saved bool // a Save before it has released the lock
-	}{{"under the lock", false}, {"after a Save", true}} {
-		t.Run(test.name, func(t *testing.T) {
-			a := newLockingApp(t)
-			b := a.browser()
-			b.set("n", 1)
-			other := a.elsewhere()
-			held := &dynamotest.HeldBack{}
-			b.visit(func(w http.ResponseWriter, r *http.Request) {
-				session, err := a.store.Get(r, cookieName)
-				if err != nil {
-					t.Errorf("Get: %v", err)
-				}
-				if test.saved {
-					session.Values["early"] = 1
-					if err := session.Save(r, w); err != nil {
-						t.Errorf("Save: %v", err)
-					}
-				}
-				reader := httptest.NewRequestWithContext(t.Context(), "GET", a.url, nil)
-				reader.Header = r.Header
-				var theirs *sessions.Session
-				onUpdatesOf(a.backend, "version", held.Reset, dynamotest.Do(func() {
-					if !test.saved {
-						a.alter(dynamotest.Item{"lock_until": dynamotest.N("1")}) // the lease ends
-					}
-					if theirs, err = other.store.Get(reader, cookieName); err != nil {
-						t.Errorf("Get elsewhere: %v", err)
-					}
-				}))
-				session.Values["n"] = 2
-				wantError(t, session.Save(r, w), dynamostore.ErrLockLost)
-				if err := theirs.Save(reader, httptest.NewRecorder()); err != nil {
-					t.Errorf("Save elsewhere: %v", err)
-				}
-			})
-			a.wantUnlocked()
-			wantRefused(t, held, 1)
-			if got := b.values()["n"]; got != 1 {
-				t.Errorf("n = %v, want 1", got)
-			}
-		})
+// loseLock calls Save and has it lose the lock: its first attempt is held back, before the retry another
+// process acquires the lock, and when Save has returned that releases the lock without a write. If saved, a
+// Save before that has released the lock; otherwise its lease ends.
+func (a *app) loseLock(w http.ResponseWriter, r *http.Request, session *sessions.Session, saved bool) *dynamotest.HeldBack {
+	a.Helper()
+	if saved {
+		session.Values["early"] = 1
+		if err := session.Save(r, w); err != nil {
+			a.Errorf("Save: %v", err)
+		}
 	}
+	held := &dynamotest.HeldBack{}
+	other := a.elsewhere()
+	reader := httptest.NewRequestWithContext(a.Context(), "GET", a.url, nil)
+	reader.Header = r.Header
+	var theirs *sessions.Session
+	onUpdatesOf(a.backend, "version", held.Reset, dynamotest.Do(func() {
+		if !saved {
+			a.alter(dynamotest.Item{"lock_until": dynamotest.N("1")}) // the lease ends
+		}
+		var err error
+		if theirs, err = other.store.Get(reader, cookieName); err != nil {
+			a.Errorf("Get elsewhere: %v", err)
+		}
+	}))
+	session.Values["n"] = 2
+	wantError(a, session.Save(r, w), dynamostore.ErrLockLost)
+	if err := theirs.Save(reader, httptest.NewRecorder()); err != nil {
+		a.Errorf("Save elsewhere: %v", err)
+	}
+	return held
 }
 
-// ErrLockLost is final, although the request that got it loads the session again, and an attempt of its
-// Save arrives while it holds the lock for the second time.
-func TestLockLostIsFinalForWhoLoadsAgain(t *testing.T) {
+// ErrLockLost is final: an earlier attempt of the Save that arrives later is refused. That holds also if the
+// request that got the error has loaded the session again, and holds the lock for the second time.
+func TestLockLostIsFinal(t *testing.T) {
 	t.Parallel()
-	for _, saved := range []bool{false, true} { // a Save before it has released the lock
-		t.Run(fmt.Sprint("after a Save: ", saved), func(t *testing.T) {
-			a := newLockingApp(t)
-			b := a.browser()
-			b.set("n", 1)
-			other := a.elsewhere()
-			held := &dynamotest.HeldBack{}
-			b.visit(func(w http.ResponseWriter, r *http.Request) {
-				session, err := a.store.Get(r, cookieName)
-				if err != nil {
-					t.Errorf("Get: %v", err)
-				}
-				if saved {
-					session.Values["early"] = 1
-					if err := session.Save(r, w); err != nil {
-						t.Errorf("Save: %v", err)
+	for _, saved := range []bool{false, true} {
+		for _, again := range []bool{false, true} {
+			t.Run(fmt.Sprintf("after a Save: %t, loaded again: %t", saved, again), func(t *testing.T) {
+				a := newLockingApp(t)
+				b := a.browser()
+				b.set("n", 1)
+				var held *dynamotest.HeldBack
+				want := 1
+				b.visit(func(w http.ResponseWriter, r *http.Request) {
+					session, err := a.store.Get(r, cookieName)
+					if err != nil {
+						t.Errorf("Get: %v", err)
 					}
-				}
-				reader := httptest.NewRequestWithContext(t.Context(), "GET", a.url, nil)
-				reader.Header = r.Header
-				var theirs *sessions.Session
-				onUpdatesOf(a.backend, "version", held.Reset, dynamotest.Do(func() {
-					if !saved {
-						a.alter(dynamotest.Item{"lock_until": dynamotest.N("1")}) // the lease ends
+					held = a.loseLock(w, r, session, saved)
+					if !again {
+						return
 					}
-					if theirs, err = other.store.Get(reader, cookieName); err != nil {
-						t.Errorf("Get elsewhere: %v", err)
+					loaded, err := a.store.New(r, cookieName)
+					if got := loaded.Values["n"]; err != nil || got != 1 {
+						t.Errorf("loaded again, n = %v, %v, want 1", got, err)
 					}
-				}))
-				session.Values["n"] = 2
-				wantError(t, session.Save(r, w), dynamostore.ErrLockLost)
-				if err := theirs.Save(reader, httptest.NewRecorder()); err != nil {
-					t.Errorf("Save elsewhere: %v", err)
+					wantRefused(t, held, 1)
+					want = 3
+					loaded.Values["n"] = want
+					if err := loaded.Save(r, w); err != nil {
+						t.Errorf("Save after loading again: %v", err)
+					}
+				})
+				a.wantUnlocked()
+				if !again {
+					wantRefused(t, held, 1)
 				}
-				again, err := a.store.New(r, cookieName)
-				if got := again.Values["n"]; err != nil || got != 1 {
-					t.Errorf("loaded again, n = %v, %v, want 1", got, err)
-				}
-				wantRefused(t, held, 1)
-				again.Values["n"] = 3
-				if err := again.Save(r, w); err != nil {
-					t.Errorf("Save after loading again: %v", err)
+				if got := b.values()["n"]; got != want {
+					t.Errorf("n = %v, want %d", got, want)
 				}
 			})
-			a.wantUnlocked()
-			if got := b.values()["n"]; got != 3 {
-				t.Errorf("n = %v, want 3", got)
-			}
-		})
+		}
 	}
 }
 
