@@ -28,8 +28,8 @@ import (
 //   - If next panics before anything was sent, nothing is saved. Middleware that recovers panics
 //     belongs outside of AutoSave; inside, it hides them.
 //   - The response passes through unchanged. [http.ResponseController] works, as do the interfaces
-//     [http.Flusher], [http.Hijacker], [io.ReaderFrom] and http.CloseNotifier. A hijacked connection
-//     does not get the cookies.
+//     [http.Flusher], [http.Hijacker], [io.ReaderFrom] and http.CloseNotifier. A hijacked
+//     connection does not get the cookies.
 //   - Writes after next has returned are refused.
 //
 // If a Save fails, AutoSave calls failed with an error in which [errors.Is] finds this package's
@@ -68,8 +68,8 @@ func (*savingWriter) skips(session *sessions.Session, st *state) bool {
 	return st.failed || lost && len(session.Values) == 0
 }
 
-// autoSaveWriter is the handler's ResponseWriter. It saves the request's sessions before the header is
-// sent.
+// autoSaveWriter is the handler's ResponseWriter. It saves the request's sessions before the header
+// is sent.
 type autoSaveWriter struct {
 	http.ResponseWriter
 	registry *sessions.Registry

@@ -226,8 +226,8 @@ func nonZero(d, otherwise time.Duration) time.Duration {
 	return d
 }
 
-// Format prints the Config without its EncryptionKeys, for every verb with which package fmt calls it:
-// not %p and %w, and not where the Config lies by value in an unexported field of another struct.
+// Format prints the Config without its EncryptionKeys. Package fmt does not call it, and so prints
+// the keys, for the verbs %p and %w, and for a Config in an unexported field of another struct.
 func (cfg Config) Format(f fmt.State, verb rune) {
 	type config Config // without this method
 	cfg.EncryptionKeys = nil

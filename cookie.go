@@ -113,8 +113,8 @@ func (s *Store) newKey(id string) (string, error) {
 	}
 }
 
-// key returns the partition key of the session with that ID, and whether one of this Store's items can
-// have that key.
+// key returns the partition key of the session with that ID, and whether one of this Store's items
+// can have that key.
 func (s *Store) key(id string) (string, bool) {
 	if id == "" {
 		return "", false

@@ -88,7 +88,8 @@ type Store struct {
 
 var _ sessions.Store = (*Store)(nil)
 
-// Format prints the Store's table and no key: see [Config.Format]. Keep a *Store, which never shows one.
+// Format prints the Store's table and no key. Keep a *Store: package fmt does not call Format for a
+// Store by value in an unexported field, as for [Config.Format].
 func (s Store) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "dynamostore.Store(%q)", s.cfg.Table) }
 
 // LogValue returns what package log/slog logs for the Store: its table and no key.

@@ -15,7 +15,7 @@ import (
 //	NAME-ns/op   what a call of the other takes
 //	ratio        the median of the ratios of neighboring turns
 //
-// Neighboring turns see the same machine, whatever else runs on it, so that their ratio holds where the
+// Neighboring turns see the same machine, whatever else runs on it, so their ratio holds where the
 // times do not. A turn is long enough to collect its own garbage.
 func Compare(b *testing.B, store func() error, name string, other func() error) {
 	const turn = 20 * time.Millisecond

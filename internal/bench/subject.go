@@ -1,10 +1,10 @@
-// Package bench measures a Store beside the AWS SDK alone, which makes the same requests. What DynamoDB
-// takes is left out: a transport in this process answers at once.
+// Package bench measures a Store beside the AWS SDK alone, which makes the same requests. DynamoDB's
+// own time is left out: a transport in this process answers at once.
 //
 //	go test -run '^$' -bench . ./internal/bench
 //
-// Each benchmark takes turns between the two, in one run, and reports CPU time; see Compare. Section 9 of
-// DESIGN.md bounds the ratios. Module peers compares the same visits on other stores.
+// Each benchmark takes turns between the two, in one run, and reports CPU time; see Compare.
+// Section 9 of DESIGN.md bounds the ratios. Module peers compares the same visits on other stores.
 package bench
 
 import (
@@ -50,8 +50,8 @@ const (
 	FirstVisit
 )
 
-// Subject is what is measured: a visitor of a Store, with everything of HTTP but the Store's part left
-// out, and the SDK's client that the Store uses.
+// Subject is what is measured: a visitor of a Store, without the parts of HTTP that are not the
+// Store's, and the SDK's client that the Store uses.
 type Subject struct {
 	Store   *dynamostore.Store
 	Request *http.Request // with the session's cookie
@@ -284,8 +284,8 @@ func (s *stub) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// Values returns a session of about size bytes as JSON: an account, settings, flashes, and then what makes
-// sessions large, a few long strings such as tokens of single sign-on and drafts of forms.
+// Values returns a session of about size bytes as JSON: an account, settings, flashes, and then what
+// makes sessions large, a few long strings such as tokens of single sign-on and drafts of forms.
 func Values(size int) map[any]any {
 	v := map[any]any{
 		"user": "u-8f14e45fceea167a", "csrf": "b1946ac92492d2347c6235b4d2611184", "seen": 0,

@@ -45,8 +45,8 @@ type Item struct {
 	recent       string                          // versions before Version, see recentVersions
 	foreign      types.AttributeValue            // Version as it is stored, if that is not of type S
 	data         types.AttributeValue            // the data attribute, of an item without a version
-	lock         types.AttributeValue            // whose lock it was last; nil if nobody's
-	locked       bool                            // and has not been released
+	lock         types.AttributeValue            // the token of the last holder of the lock; nil if there was none
+	locked       bool                            // the last holder has not released the lock
 	milliseconds bool                            // the expires attribute is in milliseconds
 	irregular    bool                            // the expires attribute is not written as this package writes it
 	others       map[string]types.AttributeValue // attributes that this package does not know
@@ -241,8 +241,8 @@ type Write struct {
 	User      string // empty: the item leaves the index of users
 	Label     string
 
-	// Token, if not empty, makes the write fail while somebody else holds the lock, or if somebody else
-	// has acquired it since the item was read. The write releases the lock with that token.
+	// Token, if not empty, makes the write fail while somebody else holds the lock, or if somebody
+	// else has acquired it since the item was read. The write releases the lock with that token.
 	Token string
 }
 

@@ -162,8 +162,8 @@ func (t *Table) Lock(ctx context.Context, key, token string, until time.Time) (*
 	return t.read(ctx, out.Attributes), nil
 }
 
-// Unlock releases the lock if the token still holds it. It reports whether somebody else has acquired
-// the lock. The token stays in the item: see ifNotLockedSince.
+// Unlock releases the lock if the token still holds it, and reports whether somebody else has
+// acquired it. The token stays in the item: see ifNotLockedSince.
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.html
 func (t *Table) Unlock(ctx context.Context, key, token string) (lost bool, err error) {
 	e := newExpression()
@@ -180,12 +180,12 @@ func (t *Table) Unlock(ctx context.Context, key, token string) (lost bool, err e
 	return false, err
 }
 
-// ifNotLockedSince makes the write fail while somebody other than token holds the lock, or if somebody
-// has acquired it since base was read. The second matters when another holder writes no data: it
-// releases the lock and leaves the version alone. An attempt whose response was lost could then still
-// be applied, although its retry was refused and the caller was told that the lock is lost. So a
-// release that leaves the version alone leaves the token, too. The caller's own token is no obstacle: a
-// repeated request to lock may have arrived late.
+// ifNotLockedSince makes the write fail while somebody other than token holds the lock, or if
+// somebody has acquired it since base was read. The second matters when another holder writes no
+// data: it releases the lock and leaves the version alone. An attempt whose response was lost could
+// then still be applied, although its retry was refused and the caller was told that the lock is
+// lost. So a release that leaves the version alone leaves the token, too. The caller's own token is
+// allowed: a repeated request to lock may have arrived late.
 func (e *expression) ifNotLockedSince(base *Item, token string) {
 	e.fence(token)
 	if base.lock == nil {

@@ -27,7 +27,7 @@ type Lease struct {
 	busy chan struct{}
 
 	mu     sync.Mutex  // guards the fields below; not held during a request
-	token  string      // what the item has as long as this lease holds the lock
+	token  string      // identifies this lease in the item
 	lost   bool        // somebody else has acquired the lock since
 	held   bool        // the item has the lock, or may have it
 	queued bool        // this lease holds the process's queue
@@ -216,7 +216,7 @@ func (l *Lease) MarkReleased() {
 	}
 }
 
-// MarkLost records that somebody else has acquired the lock, so that a later Acquire takes a new token.
+// MarkLost records that somebody else has acquired the lock. A later Acquire then uses a new token.
 func (l *Lease) MarkLost() {
 	if l != nil {
 		l.mu.Lock()

@@ -38,8 +38,8 @@ var (
 	keyB = bytes.Repeat([]byte("b"), 32)
 )
 
-// thinned returns the cases of a long table that run: all, but with the race detector, which makes each take
-// several times as long, every third.
+// thinned returns the cases of a long table to run: all of them, or every third with the race detector,
+// which makes each take several times as long.
 func thinned[T any](cases []T) []T {
 	if !dynamotest.RaceDetector {
 		return cases
