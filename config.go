@@ -387,6 +387,7 @@ func (s *Store) dbConfig(readers []sessiondb.Codec) sessiondb.Config {
 		TouchInterval:  cfg.TouchInterval,
 		Timeout:        cfg.Timeout,
 		Lock:           sessiondb.LockConfig(cfg.Lock),
+		NewName:        s.newName,
 		ObserveUnlock:  s.observeUnlock,
 	}
 	if cfg.UserKey != "" {

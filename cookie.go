@@ -14,6 +14,8 @@ import (
 
 	"github.com/gorilla/securecookie"
 	"github.com/gorilla/sessions"
+
+	"example.com/dynamostore/internal/sessiondb"
 )
 
 // checkName returns an error if a session's name is not a valid cookie name.
@@ -97,6 +99,13 @@ func setCookie(w http.ResponseWriter, c *http.Cookie) {
 		delete(h, header)
 	}
 	http.SetCookie(w, c)
+}
+
+// newName returns the name of a new session, from Config.NewID.
+func (s *Store) newName() (sessiondb.Name, error) {
+	id := s.cfg.NewID()
+	key, err := s.newKey(id)
+	return sessiondb.Name{ID: id, Key: key}, err
 }
 
 // newKey returns the partition key of a session with a new ID, or an error if the ID cannot be

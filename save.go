@@ -126,13 +126,13 @@ func (s *Store) draft(session *sessions.Session, st *state, options sessions.Opt
 		d.op = OpUpdate
 	case stored:
 		d.op = OpRegenerate
-		change.Move, d.ownID, err = s.newName(session, st, regenerate)
+		change.Move, d.ownID, err = s.nameFor(session, st, regenerate)
 		id = change.Move.ID
 	case regenerate && session.ID != "" && !st.loaded:
 		return d, fmt.Errorf("dynamostore: regenerate: the session was not loaded by a Store, or is a copy; pass the one that Get or New returned")
 	default:
 		d.op = OpCreate
-		change.Create, d.ownID, err = s.newName(session, st, regenerate)
+		change.Create, d.ownID, err = s.nameFor(session, st, regenerate)
 		id = change.Create.ID
 	}
 	if err != nil {
@@ -151,25 +151,23 @@ func (s *Store) draft(session *sessions.Session, st *state, options sessions.Opt
 	return d, err
 }
 
-// newName returns the name under which a session is created, or to which it moves: the one of an
+// nameFor returns the name under which a session is created, or to which it moves: the one of an
 // earlier attempt that may have been applied, the application's own, or a new one.
-func (s *Store) newName(session *sessions.Session, st *state, regenerate bool) (name sessiondb.Name, own bool, err error) {
+func (s *Store) nameFor(session *sessions.Session, st *state, regenerate bool) (name sessiondb.Name, own bool, err error) {
 	own = session.ID != "" && !regenerate
 	if pending, ok := st.stored.PendingName(); ok && (!own || pending.ID == session.ID) {
 		return pending, own, nil
 	}
-	id := session.ID
-	if !own {
-		id = s.cfg.NewID()
+	if own {
+		name.ID = session.ID
+		name.Key, err = s.newKey(name.ID)
+	} else {
+		name, err = s.newName()
 	}
-	key, err := s.newKey(id)
-	if err != nil {
-		return name, own, err
+	if err == nil && name.Key == st.stored.Name.Key {
+		err = fmt.Errorf("dynamostore: save to table %q: Config.NewID returned the session's own ID; want a new random one at each call", s.cfg.Table)
 	}
-	if key == st.stored.Name.Key {
-		return name, own, fmt.Errorf("dynamostore: save to table %q: Config.NewID returned the session's own ID; want a new random one at each call", s.cfg.Table)
-	}
-	return sessiondb.Name{ID: id, Key: key}, own, nil
+	return name, own, err
 }
 
 // commit applies the result of a write to the session, its state and the response. Nothing else
@@ -178,9 +176,6 @@ func (s *Store) commit(w http.ResponseWriter, session *sessions.Session, st *sta
 	st.stored = result.Session
 	if result.Unlocked {
 		st.lease.MarkReleased()
-	}
-	if errors.Is(err, ErrLockLost) {
-		st.lease.MarkLost()
 	}
 	if err != nil {
 		return d.op, err

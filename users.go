@@ -123,8 +123,9 @@ func (s *Store) Update(ctx context.Context, key string, change func(values map[a
 
 // UpdateUser calls [Store.Update] for each of a user's sessions in the index on Config.UserKey. It
 // returns how many it updated, even if it returns an error. It skips a session that has ended or
-// changed users by the time it gets to it, and may miss one that was just created or given a new
-// ID. It stops at the first error: call it again for the rest, with a change that can be repeated.
+// changed users by the time it gets to it, and may miss one that was just created. It may miss a
+// session that is given a new ID meanwhile, or change it twice, so use a change that can be
+// repeated. It stops at the first error: call it again for the rest.
 //
 // ctx bounds the call, and Config.Timeout each session.
 func (s *Store) UpdateUser(ctx context.Context, user string, change func(values map[any]any) error) (int, error) {

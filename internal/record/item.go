@@ -37,7 +37,8 @@ type Item struct {
 	Options    string // of the cookie, as the caller encodes them; empty for the usual ones
 	User       string
 	Label      string
-	Gone       Gone // empty for a session; an item with data is one, whatever else it holds
+	Gone       Gone   // empty for a session; an item with data is one, whatever else it holds
+	Holder     string // the token of the lock's holder, who may have let the lease end; empty if it is not locked
 
 	// Malformed says, for an error, what makes the item unusable. It is empty if nothing does.
 	Malformed string
@@ -45,8 +46,7 @@ type Item struct {
 	recent       string                          // versions before Version, see recentVersions
 	foreign      types.AttributeValue            // Version as it is stored, if that is not of type S
 	data         types.AttributeValue            // the data attribute, of an item without a version
-	lock         types.AttributeValue            // the token of the last holder of the lock; nil if there was none
-	locked       bool                            // the last holder has not released the lock
+	lockCount    types.AttributeValue            // how often the lock was acquired since the last write; nil: never
 	milliseconds bool                            // the expires attribute is in milliseconds
 	irregular    bool                            // the expires attribute is not written as this package writes it
 	others       map[string]types.AttributeValue // attributes that this package does not know
@@ -112,9 +112,12 @@ func (t *Table) parse(attrs map[string]types.AttributeValue) *Item {
 				i.MaxAge, i.HasMaxAge = int(age), true
 			}
 		case attrLock:
-			i.lock = v
+			if _, ok := numberOf(attrs[attrLockUntil]); ok {
+				i.Holder, _ = stringOf(v)
+			}
 		case attrLockUntil:
-			i.locked = true
+		case attrLockCount:
+			i.lockCount = v
 		case t.schema.Key, t.schema.SortKey, t.schema.Data, t.schema.Expires:
 		default:
 			switch {

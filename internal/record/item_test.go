@@ -40,10 +40,10 @@ func TestParse(t *testing.T) {
 		{"no attributes", plain, attributes{}, nil},
 		{"everything", plain, attributes{
 			"id": text("k"), "data": blob(1, 2), "codec": text("gob"), "version": text("v"), "recent": text("0123456789"), "expires": numeral("20"),
-			"created": numeral("10"), "seen": numeral("11"), "max_age": numeral("60"), "options": text("o"), "lock": text("l"), "lock_until": numeral("9"),
+			"created": numeral("10"), "seen": numeral("11"), "max_age": numeral("60"), "options": text("o"), "lock": text("l"), "lock_until": numeral("9"), "lock_count": numeral("2"),
 		}, &Item{
 			Data: []byte{1, 2}, Codec: "gob", Version: "v", recent: "0123456789", Expires: 20, HasExpires: true, Created: 10, HasCreated: true,
-			Seen: 11, HasSeen: true, MaxAge: 60, HasMaxAge: true, Options: "o", lock: text("l"), locked: true,
+			Seen: 11, HasSeen: true, MaxAge: 60, HasMaxAge: true, Options: "o", Holder: "l", lockCount: numeral("2"),
 		}},
 		{"everything, under other names", indexed, attributes{
 			"pk": text("app#k"), "sk": text("SESSION"), "blob": text("{}"), "codec": text("json"), "version": text("v"), "ttl": numeral("20"),
@@ -64,8 +64,8 @@ func TestParse(t *testing.T) {
 			&Item{Data: []byte{1}, Version: "v", Malformed: `its attribute "expires" is not a number (N)`}},
 		{"other types", plain, attributes{
 			"data": blob(1), "version": foreign, "codec": numeral("1"), "recent": list, "created": text("1"), "seen": blob(1), "max_age": text("60"),
-			"options": numeral("1"), "gone": list, "lock": numeral("1"), "lock_until": text("1"),
-		}, &Item{Data: []byte{1}, foreign: foreign, lock: numeral("1"), locked: true}},
+			"options": numeral("1"), "gone": list, "lock": numeral("1"), "lock_until": text("1"), "lock_count": list,
+		}, &Item{Data: []byte{1}, foreign: foreign, lockCount: list}},
 		{"no version", plain, attributes{"data": blob(1)}, &Item{Data: []byte{1}, data: blob(1)}},
 		{"recent that this package did not write", plain, attributes{"data": blob(1), "version": text("v"), "recent": text("yesterday")}, &Item{Data: []byte{1}, Version: "v"}},
 		{"times that are none", plain, attributes{"data": blob(1), "version": text("v"), "created": numeral("-1"), "seen": numeral("1e40"), "max_age": numeral("-5")},

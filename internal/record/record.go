@@ -33,6 +33,7 @@ const (
 	attrGone      = "gone"
 	attrLock      = "lock"
 	attrLockUntil = "lock_until"
+	attrLockCount = "lock_count"
 	attrUser      = "user"
 	attrCreated   = "created"
 	attrSeen      = "seen"
@@ -46,8 +47,8 @@ const UserAttribute = attrUser
 // have.
 func ReservedAttributes() []string {
 	return []string{
-		attrCodec, attrVersion, attrRecent, attrMaxAge, attrOptions, attrGone, attrLock, attrLockUntil,
-		attrUser, attrCreated, attrSeen, attrLabel,
+		attrCodec, attrVersion, attrRecent, attrMaxAge, attrOptions, attrGone,
+		attrLock, attrLockUntil, attrLockCount, attrUser, attrCreated, attrSeen, attrLabel,
 	}
 }
 

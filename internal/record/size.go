@@ -28,7 +28,8 @@ func (w *Write) reserve() int {
 	if w.Token == "" {
 		return 0
 	}
-	return len(attrLock) + len(w.Token) + len(attrLockUntil) + 8
+	const until, count = 8, 5 // bytes of a time in milliseconds, and of a count of eight digits
+	return len(attrLock) + len(w.Token) + len(attrLockUntil) + until + len(attrLockCount) + count
 }
 
 // Overhead returns approximately how many bytes a session's item takes besides its data.

@@ -79,6 +79,7 @@ func TestUpdatedSize(t *testing.T) {
 		locked := w
 		locked.Token = NewToken()
 		attrs[attrLock], attrs[attrLockUntil] = text(locked.Token), numeral("1795000000999")
+		attrs[attrLockCount] = numeral("12345678")
 		if got, want := test.table.updatedSize("app#k", test.base, &locked), size(attrs); got < want || got > want+16 {
 			t.Errorf("%s, with room for the lock: updatedSize = %d, want %d, or up to 16 more", test.name, got, want)
 		}

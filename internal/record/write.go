@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
@@ -84,6 +85,7 @@ func (t *Table) updateExpression(base *Item, w *Write) *expression {
 	if w.Token != "" {
 		e.remove("lock", attrLock)
 		e.remove("lock_until", attrLockUntil)
+		e.remove("lock_count", attrLockCount) // the new version keeps late writes out
 		e.ifNotLockedSince(base, w.Token)
 	}
 	return e
@@ -125,7 +127,8 @@ func (t *Table) Touch(ctx context.Context, key string, base *Item, w Write) erro
 	e.conditions = append(e.conditions, "#expires = :end")
 	e.values[":end"] = number(base.Expires)
 	if w.Token != "" {
-		e.remove("lock_until", attrLockUntil) // the token stays: see ifNotLockedSince
+		e.remove("lock", attrLock)
+		e.remove("lock_until", attrLockUntil)
 		e.ifNotLockedSince(base, w.Token)
 	}
 	return t.update(ctx, "extend a session in", key, e)
@@ -153,52 +156,54 @@ func (t *Table) Lock(ctx context.Context, key, token string, until time.Time) (*
 	// Protects the holder, and neither creates an item nor locks an expired session.
 	e.conditions = append(e.conditions, "attribute_exists(#data)", "NOT #expires <= :seconds")
 	e.fence(token)
+	e.add("lock_count", attrLockCount, number(1))
 	in := t.updateInput(key, e)
 	in.ReturnValues = types.ReturnValueAllNew
 	out, err := send(ctx, t, t.client, Client.UpdateItem, in)
+	if errorCode(err) == codeInvalid { // lock_count may be another program's, and not a number
+		e.adds = nil
+		e.set("lock_count", attrLockCount, number(1))
+		e.conditions = append(e.conditions, "NOT attribute_type(#lock_count, :number)")
+		in.UpdateExpression, in.ConditionExpression = aws.String(e.update()), aws.String(e.condition())
+		out, err = send(ctx, t, t.client, Client.UpdateItem, in)
+	}
 	if err != nil {
 		return nil, t.refusalError(ctx, "lock a session in", "UpdateItem", key, err)
 	}
 	return t.read(ctx, out.Attributes), nil
 }
 
-// Unlock releases the lock if the token still holds it, and reports whether somebody else has
-// acquired it. The token stays in the item: see ifNotLockedSince.
+// Unlock releases the lock if the token still holds it. The item's lock_count stays: see
+// ifNotLockedSince.
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.html
-func (t *Table) Unlock(ctx context.Context, key, token string) (lost bool, err error) {
+func (t *Table) Unlock(ctx context.Context, key, token string) error {
 	e := newExpression()
+	e.remove("lock", attrLock)
 	e.remove("lock_until", attrLockUntil)
-	e.names["#lock"] = attrLock
 	// Protects the lock of another holder, who acquired it after the lease ended.
 	e.conditions = append(e.conditions, "#lock = :token")
 	e.values[":token"] = text(token)
-	err = t.update(ctx, "unlock a session in", key, e)
-	var refused *Refused
-	if errors.As(err, &refused) {
-		return refused.Item != nil && refused.Item.lock != nil, nil
+	err := t.update(ctx, "unlock a session in", key, e)
+	if refused := new(Refused); errors.As(err, &refused) {
+		return nil
 	}
-	return false, err
+	return err
 }
 
 // ifNotLockedSince makes the write fail while somebody other than token holds the lock, or if
-// somebody has acquired it since base was read. The second matters when another holder writes no
+// anybody has acquired it since base was read. The second matters when another holder writes no
 // data: it releases the lock and leaves the version alone. An attempt whose response was lost could
 // then still be applied, although its retry was refused and the caller was told that the lock is
-// lost. So a release that leaves the version alone leaves the token, too. The caller's own token is
-// allowed: a repeated request to lock may have arrived late.
+// lost. A token does not prevent that, since the request to lock may arrive twice as well.
 func (e *expression) ifNotLockedSince(base *Item, token string) {
 	e.fence(token)
-	if base.lock == nil {
-		e.conditions = append(e.conditions, "(attribute_not_exists(#lock) OR #lock = :token)")
+	e.names["#lock_count"] = attrLockCount
+	if base.lockCount == nil {
+		e.conditions = append(e.conditions, "attribute_not_exists(#lock_count)")
 		return
 	}
-	if base.locked {
-		// If it is somebody else's, they still have it, and may release it.
-		e.conditions = append(e.conditions, "#lock = :token")
-		return
-	}
-	e.conditions = append(e.conditions, "#lock IN (:locked, :token)")
-	e.values[":locked"] = base.lock
+	e.conditions = append(e.conditions, "#lock_count = :locks")
+	e.values[":locks"] = base.lockCount
 }
 
 // tombstoneLife is how long a tombstone stays at least. A late request arrives earlier than that.
@@ -269,7 +274,7 @@ func (t *Table) setTombstone(e *expression, gone Gone, item *Item) {
 	e.set("expires", t.schema.Expires, number(now.Add(tombstoneLife).Unix()))
 	e.set("seen", attrSeen, number(now.Unix()))
 	e.remove("data", t.schema.Data)
-	for _, name := range []string{attrCodec, attrCreated, attrMaxAge, attrOptions, attrLock, attrLockUntil} {
+	for _, name := range []string{attrCodec, attrCreated, attrMaxAge, attrOptions, attrLock, attrLockUntil, attrLockCount} {
 		e.remove(name, name)
 	}
 	if t.schema.Index != "" {
@@ -312,9 +317,9 @@ func (t *Table) updateInput(key string, e *expression) *dynamodb.UpdateItemInput
 // expression builds an update and its condition. Every name has a placeholder: configured names may
 // contain any character, and DynamoDB reserves several of the fixed ones.
 type expression struct {
-	sets, removes, conditions []string
-	names                     map[string]string
-	values                    map[string]types.AttributeValue
+	sets, removes, adds, conditions []string
+	names                           map[string]string
+	values                          map[string]types.AttributeValue
 }
 
 func newExpression() *expression {
@@ -330,6 +335,13 @@ func (e *expression) set(placeholder, name string, v types.AttributeValue) {
 func (e *expression) remove(placeholder, name string) {
 	e.names["#"+placeholder] = name
 	e.removes = append(e.removes, "#"+placeholder)
+}
+
+// add adds v to a number, which is 0 if there is none.
+func (e *expression) add(placeholder, name string, v types.AttributeValue) {
+	e.names["#"+placeholder] = name
+	e.values[":"+placeholder] = v
+	e.adds = append(e.adds, "#"+placeholder+" :"+placeholder)
 }
 
 // setOrRemove sets the attribute to v, or removes it if v is empty.
@@ -371,6 +383,9 @@ func (e *expression) update() string {
 	}
 	if len(e.removes) > 0 {
 		parts = append(parts, "REMOVE "+strings.Join(e.removes, ", "))
+	}
+	if len(e.adds) > 0 {
+		parts = append(parts, "ADD "+strings.Join(e.adds, ", "))
 	}
 	return strings.Join(parts, " ")
 }

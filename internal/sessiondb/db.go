@@ -84,6 +84,8 @@ type Config struct {
 
 	UserKey, LabelKey any // nil: none
 
+	NewName func() (Name, error) // returns the name of a new session
+
 	// ObserveUnlock is called before a separate request releases a lock, and the func that it
 	// returns after that.
 	ObserveUnlock func(context.Context) (context.Context, func(error))

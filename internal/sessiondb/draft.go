@@ -172,8 +172,6 @@ func (db *DB) rebase(ctx context.Context, d Draft, stored *record.Item) (Draft, 
 	}
 	values, maxAge := d.ours, d.ourMaxAge
 	switch mode := db.cfg.Mode; {
-	case d.forked && last != nil && !last.forked: // over what a move in two steps left under the new name
-		values = d.values
 	case mode == Merge || d.forked: // a fork has only a part of what the caller has
 		decoded, err := db.decode(d.name.Key, stored)
 		if err != nil {
@@ -204,7 +202,9 @@ func (db *DB) rebase(ctx context.Context, d Draft, stored *record.Item) (Draft, 
 			return Draft{}, db.saveError(ErrConflict)
 		}
 	case mode == Lock:
-		if !ours || refused && unchanged { // unchanged: somebody else holds the lock
+		// A refusal of what nobody has written since means that somebody has acquired the lock. That
+		// may have been this request, by a message that arrived late.
+		if held := stored.Holder == d.token; !ours || !held && (stored.Holder != "" || refused && unchanged) {
 			return Draft{}, db.saveError(ErrLockLost)
 		}
 	}

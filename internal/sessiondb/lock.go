@@ -27,8 +27,7 @@ type Lease struct {
 	busy chan struct{}
 
 	mu     sync.Mutex  // guards the fields below; not held during a request
-	token  string      // identifies this lease in the item
-	lost   bool        // somebody else has acquired the lock since
+	token  string      // identifies the holder in the item; new each time that the lock is acquired
 	held   bool        // the item has the lock, or may have it
 	queued bool        // this lease holds the process's queue
 	timer  *time.Timer // leaves the queue when the lease ends
@@ -37,10 +36,11 @@ type Lease struct {
 
 // NewLease returns a lock on the session with that name. It is not held yet.
 func (db *DB) NewLease(name Name) *Lease {
-	return &Lease{db: db, name: name, token: record.NewToken(), busy: make(chan struct{}, 1)}
+	return &Lease{db: db, name: name, busy: make(chan struct{}, 1)}
 }
 
-// Token returns the token that fences the writes of the lock's holder. It is empty for a nil Lease.
+// Token returns the token that fences the writes of the lock's holder. It is empty for a nil Lease
+// and before the first Acquire.
 func (l *Lease) Token() string {
 	if l == nil {
 		return ""
@@ -50,13 +50,13 @@ func (l *Lease) Token() string {
 	return l.token
 }
 
-// renewToken replaces the token of a lock that was lost. An attempt of a write that was refused for
-// that may arrive late, and must not find the token of a later lock.
+// renewToken replaces the token unless the lock is held. A request that releases an earlier lock
+// may arrive late, and must not release a later one.
 func (l *Lease) renewToken() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.lost {
-		l.token, l.lost = record.NewToken(), false
+	if !l.held {
+		l.token = record.NewToken()
 	}
 }
 
@@ -201,11 +201,8 @@ func (l *Lease) Release(ctx context.Context) {
 
 func (l *Lease) unlock(ctx context.Context) error {
 	ctx, observe := l.db.cfg.ObserveUnlock(ctx)
-	lost, err := l.db.table.Unlock(ctx, l.name.Key, l.Token())
+	err := l.db.table.Unlock(ctx, l.name.Key, l.Token())
 	observe(err)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.lost = l.lost || lost
 	return err
 }
 
@@ -213,15 +210,6 @@ func (l *Lease) unlock(ctx context.Context) error {
 func (l *Lease) MarkReleased() {
 	if l != nil {
 		l.markReleased()
-	}
-}
-
-// MarkLost records that somebody else has acquired the lock. A later Acquire then uses a new token.
-func (l *Lease) MarkLost() {
-	if l != nil {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.lost = true
 	}
 }
 

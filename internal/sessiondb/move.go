@@ -37,6 +37,9 @@ func (db *DB) afterRefusedMove(ctx context.Context, d Draft, refused *record.Ref
 // privileges, so it gets a session of its own, with the caller's changes and MaxAge only. It does
 // not get the values that the caller loaded: the moved session may have ended since. If the changes
 // contain nothing of a login, the result is ErrGone.
+//
+// Its name is the one that was meant for the move, unless the first of a move's two writes may have
+// put the moved session there: an eventually consistent read could still return that.
 func (db *DB) afterOthersMove(d Draft) (Draft, error) {
 	changes := make(map[any]any)
 	added := false
@@ -51,7 +54,14 @@ func (db *DB) afterOthersMove(d Draft) (Draft, error) {
 	if user, _ := db.user(changes); !added && user == "" || was != "" && user == "" {
 		return Draft{}, db.saveError(ErrGone)
 	}
-	d.kind, d.name, d.newName, d.base, d.data = Create, d.newName, Name{}, nil, nil
+	name := d.newName
+	if !db.transacts() && slices.ContainsFunc(d.pending, func(p pending) bool { return p.kind == Move && p.name == name }) {
+		var err error
+		if name, err = db.cfg.NewName(); err != nil {
+			return Draft{}, err
+		}
+	}
+	d.kind, d.name, d.newName, d.base, d.data = Create, name, Name{}, nil, nil
 	d.created, d.forked, d.merged = time.Now().Unix(), true, true
 	d.maxAge = d.ourMaxAge // an earlier attempt may have merged another request's
 	return db.writing(d, changes)

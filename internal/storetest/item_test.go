@@ -162,16 +162,16 @@ func TestLockAttributes(t *testing.T) {
 		t.Errorf("Save: %v", err)
 	}
 	item := a.item()
-	if item["lock"] == nil {
-		t.Error("after a Save without a change, the item does not say who held the lock last")
+	if attrText(item["lock_count"]) != "N:1" {
+		t.Errorf("after a Save without a change, lock_count is %s, want 1", attrText(item["lock_count"]))
 	}
-	if got := slices.Sorted(maps.Keys(withoutLastHolder(item))); !slices.Equal(got, unlocked) {
+	if got := slices.Sorted(maps.Keys(withoutLockCount(item))); !slices.Equal(got, unlocked) {
 		t.Errorf("after a Save without a change, the item has the attributes %q, want %q", got, unlocked)
 	}
 	if _, err := b.with(func(s *sessions.Session) { s.Values["k"] = "w" }); err != nil {
 		t.Errorf("Save: %v", err)
 	}
-	if item := a.item(); item["lock"] != nil || item["lock_until"] != nil {
+	if item := a.item(); item["lock"] != nil || item["lock_until"] != nil || item["lock_count"] != nil {
 		t.Errorf("after a changed Save, the item has a lock: %s", itemsText(item))
 	}
 }
@@ -503,7 +503,7 @@ func TestForeignItemIsConverted(t *testing.T) {
 func TestAttributesOfAnyType(t *testing.T) {
 	t.Parallel()
 	values := map[any]any{"user": "ann"}
-	names := []string{"codec", "version", "recent", "created", "seen", "max_age", "options", "user", "label", "gone", "lock", "lock_until"}
+	names := []string{"codec", "version", "recent", "created", "seen", "max_age", "options", "user", "label", "gone", "lock", "lock_until", "lock_count"}
 	for _, name := range names {
 		for _, mode := range []dynamostore.Concurrency{dynamostore.Merge, dynamostore.Lock} {
 			t.Run(name+", "+modes[mode].name, func(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -337,6 +338,7 @@ func TestLeaseEnds(t *testing.T) {
 		{"lock_until": dynamotest.N("99999999999999")},
 		{"lock": dynamotest.N("1"), "lock_until": dynamotest.N("99999999999999")},
 		{"lock": dynamotest.S("x"), "lock_until": dynamotest.S("z")},
+		{"lock_count": dynamotest.S("many")},
 	} {
 		a.alter(odd)
 		b.set("n", time.Now().UnixNano())
@@ -420,8 +422,65 @@ func TestLockLostIsFinal(t *testing.T) {
 	}
 }
 
-// ErrLockLost is final, although the Save read the session while another request held the lock, and an
-// attempt of it arrives when that is released.
+// ErrLockLost is final, although the request's own attempts arrive again: first one to acquire the
+// lock, and then one of the Save.
+func TestLockLostIsFinalIfTheLockIsAcquiredLate(t *testing.T) {
+	t.Parallel()
+	a := newLockingApp(t)
+	b := a.browser()
+	b.set("n", 1)
+	var save *dynamotest.HeldBack
+	lock := &dynamotest.HeldBack{}
+	b.visit(func(w http.ResponseWriter, r *http.Request) {
+		a.backend.Inject("UpdateItem", lock.Reset)
+		session, err := a.store.Get(r, cookieName)
+		if err != nil {
+			t.Errorf("Get: %v", err)
+		}
+		save = a.loseLock(w, r, session, false)
+	})
+	a.wantUnlocked()
+	if got, want := lock.Deliver(t), []int{http.StatusOK}; !slices.Equal(got, want) {
+		t.Errorf("the lock that was acquired late was answered %v, want %v", got, want)
+	}
+	wantRefused(t, save, 1)
+	a.alter(dynamotest.Item{"lock_until": dynamotest.N("1")}) // that lease ends
+	if got := b.values()["n"]; got != 1 {
+		t.Errorf("n = %v, want 1", got)
+	}
+}
+
+// A request whose attempt to acquire the lock arrives again, while it holds the lock, does not lose it.
+func TestLockAcquiredTwice(t *testing.T) {
+	t.Parallel()
+	a := newLockingApp(t)
+	b := a.browser()
+	b.set("n", 1)
+	lock := &dynamotest.HeldBack{}
+	b.visit(func(w http.ResponseWriter, r *http.Request) {
+		a.backend.Inject("UpdateItem", lock.Reset)
+		session, err := a.store.Get(r, cookieName)
+		if err != nil {
+			t.Errorf("Get: %v", err)
+		}
+		if got, want := lock.Deliver(t), []int{http.StatusOK}; !slices.Equal(got, want) {
+			t.Errorf("the lock that was acquired again was answered %v, want %v", got, want)
+		}
+		a.backend.Counts()
+		session.Values["n"] = 2
+		if err := session.Save(r, w); err != nil {
+			t.Errorf("Save: %v", err)
+		}
+		a.wantSent("UpdateItem", "UpdateItem")
+	})
+	a.wantUnlocked()
+	if got := b.values()["n"]; got != 2 {
+		t.Errorf("n = %v, want 2", got)
+	}
+}
+
+// ErrLockLost is final, although an attempt of the Save arrives when the other request has released
+// the lock.
 func TestLockLostIsFinalForARetry(t *testing.T) {
 	t.Parallel()
 	a := newLockingApp(t)
@@ -435,7 +494,7 @@ func TestLockLostIsFinalForARetry(t *testing.T) {
 			t.Errorf("Get: %v", err)
 		}
 		session.Values["n"] = 2
-		onUpdatesOf(a.backend, "version", dynamotest.Times(3, dynamotest.Refused)...)
+		onUpdatesOf(a.backend, "version", append([]dynamotest.Fault{held.Reset}, dynamotest.Times(2, dynamotest.Refused)...)...)
 		if err := session.Save(r, w); err == nil || errors.Is(err, dynamostore.ErrLockLost) {
 			t.Errorf("Save = %v, want DynamoDB's error", err)
 		}
@@ -445,7 +504,6 @@ func TestLockLostIsFinalForARetry(t *testing.T) {
 		if err != nil {
 			t.Errorf("Get elsewhere: %v", err)
 		}
-		onUpdatesOf(a.backend, "version", held.Reset)
 		wantError(t, session.Save(r, w), dynamostore.ErrLockLost)
 		if err := theirs.Save(reader, httptest.NewRecorder()); err != nil {
 			t.Errorf("Save elsewhere: %v", err)

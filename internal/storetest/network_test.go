@@ -101,6 +101,7 @@ func (a *app) itemUnder(b *browser) dynamotest.Item {
 	}
 	delete(out.Item, "lock")
 	delete(out.Item, "lock_until")
+	delete(out.Item, "lock_count")
 	return out.Item
 }
 

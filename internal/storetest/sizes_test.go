@@ -298,7 +298,7 @@ func TestLargestItem(t *testing.T) {
 			a := newApp(t, func(c *dynamostore.Config) { *c = test.cfg; c.Codec, c.NoCompression = rawCodec{}, true })
 			lock := 0
 			if test.cfg.Concurrency == dynamostore.Lock {
-				lock = len("lock") + 26 + len("lock_until") + 8
+				lock = len("lock") + 26 + len("lock_until") + 8 + len("lock_count") + 5
 			}
 			var b *browser
 			save := func(n int) error {

@@ -65,9 +65,7 @@ func (f *facts) checkFound(i *identity, h *handle) {
 		}
 	}
 	found := finding{i.lineage, h.base, l.begun, f.current(), l.visit.String() + " loads " + i.id}
-	if h.halfMove = found.isHalfMove(); !h.halfMove {
-		f.checkState(found)
-	}
+	f.checkState(found)
 	if f.world.plan.setup.mode == dynamostore.Lock && !l.peeks {
 		f.checkLock(i.lineage, l)
 	}

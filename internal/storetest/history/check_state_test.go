@@ -48,18 +48,6 @@ func (f *facts) checkState(found finding) {
 	}
 }
 
-// isHalfMove reports whether a stale read may have found what the first half of a move in two steps
-// put under an ID, before its request started a session of its own there. That is a known fault: in
-// Overwrite, a Save of what was read so would give the session values that are not its own. So that
-// other faults are seen, no handler goes on with that.
-func (found finding) isHalfMove() bool {
-	return !found.current && found.lineage.any(func(w *write) bool {
-		return slices.ContainsFunc(w.halves, func(half state) bool {
-			return half.birth == found.state.birth && half.String() == found.state.String() && found.state.foreign == ""
-		})
-	})
-}
-
 // claim is what the calls so far say of an element.
 type claim struct {
 	possible     bool   // a write of it may have been applied
@@ -128,18 +116,28 @@ func (f *facts) checkElements(found finding) {
 }
 
 // mostOf returns how often an element may be there. In Merge, several handlers may each take it out,
-// the second in vain, and then each add it again.
+// the second in vain, and then each add it again. UpdateUser may find a session that is given a new
+// ID meanwhile under both.
 func (f *facts) mostOf(l *lineage, e string) int {
 	restorers := make(map[*handle]bool)
+	most := 1
 	for _, w := range l.writes {
 		if w.wrote() && w.restored[e] {
 			restorers[w.by] = true
 		}
+		if w.kind == writeUpdate && w.from == "" && w.own[e] {
+			for _, r := range l.writes {
+				during := (r.ended == 0 || r.ended > w.begun) && (w.ended == 0 || r.begun < w.ended)
+				if r.moves() && (during || r.verdict == unknown) {
+					most++
+				}
+			}
+		}
 	}
-	if f.world.plan.setup.mode != dynamostore.Merge {
-		return 1
+	if f.world.plan.setup.mode == dynamostore.Merge {
+		most = max(most, len(restorers))
 	}
-	return max(1, len(restorers))
+	return most
 }
 
 // checkRegister checks a key that holds one value: that of a write after which no acknowledged one

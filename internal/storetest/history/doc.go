@@ -12,15 +12,14 @@
 //
 // Every write that was acknowledged is a fact. One that failed is a maybe: it may be there, may
 // arrive later, or may never do so. One that returned an error which says that nothing was written
-// (ErrConflict, ErrGone and the like) is not there and never will be. There is one known fault, of
-// eventual reads without transactions: see finding.isHalfMove.
+// (ErrConflict, ErrGone and the like) is not there and never will be.
 //
-// A Regenerate that finds its session moved by another request starts a session of its own, with what
-// the request changed. To the checker, that is another session, which must hold nothing else.
+// A Regenerate that finds its session moved by another request starts a session of its own, with
+// what the request changed. To the checker, that is another session, which must hold nothing else.
 //
-// From all that follows what each load, and the last one after all messages have been delivered, may
-// find; what it must not find is a violation. The rules are in the files check_*_test.go
-// and audit_test.go.
+// From all that follows what each load, and the last one after all messages have been delivered,
+// may find; what it must not find is a violation. The rules are in the files check_*_test.go and
+// audit_test.go.
 //
 // In Merge, Refuse and Lock an acknowledged change is there until an acknowledged or possible
 // change takes it away. In Overwrite the session is what some Save made of it, and no acknowledged
@@ -41,8 +40,8 @@
 //
 // # Extending
 //
-//   - A part of the API that handlers call: an action and a template in handlers_test.go, and a method
-//     of visit that performs it. What it writes goes through facts.beginWrite and endWrite.
+//   - A part of the API that handlers call: an action and a template in handlers_test.go, and a
+//     method of visit that performs it. What it writes goes through facts.beginWrite and endWrite.
 //   - A configuration: a field of setup, chosen in newSetup, used in world.config, and named in
 //     setup.String.
 //   - A way to fail: a fateKind, and what network.carry does with it.

@@ -273,12 +273,6 @@ func (f *facts) fork(w *write) {
 	h.lineage = &lineage{birth: "fork" + strconv.Itoa(f.names), forked: true, writes: []*write{w}}
 	f.lineages = append(f.lineages, h.lineage)
 	w.creates, w.forks, w.cleared = true, true, true
-	if f.world.plan.setup.noTransactions {
-		w.halves = append(w.halves, w.state)
-		for _, p := range h.pending {
-			w.halves = append(w.halves, p.state)
-		}
-	}
 	w.state, w.before = parse(h.session), state{registers: map[string]string{userKey: absent}}
 	clear(w.own)
 	for _, e := range w.state.elements() {

@@ -19,7 +19,6 @@ type handle struct {
 	notLoaded bool     // Get returned an error
 	leaving   bool     // a logout was tried
 	ended     bool     // by a logout
-	halfMove  bool     // a stale read found what is not the session's any more: see finding.isHalfMove
 
 	base    state           // what the handler believes to be in the table
 	values  map[any]any     // the same, as values of the session

@@ -75,7 +75,6 @@ type write struct {
 	by       *handle // nil: an administrator's
 	creates  bool    // the session is not in the table, as far as the handler knows
 	forks    bool    // it started a session of its own
-	halves   []state // of such a write: what the first halves of moves may have put under its new ID
 	from, to string  // its IDs before and after
 	verdict  verdict
 	err      error

@@ -95,6 +95,17 @@ func (s *state) take(key, value any) bool {
 	return false
 }
 
+// withoutEmptyLists returns the state with no list for an empty one.
+func (s state) withoutEmptyLists() state {
+	if len(s.list) == 0 {
+		s.list = nil
+	}
+	if len(s.flashes) == 0 {
+		s.flashes = nil
+	}
+	return s
+}
+
 // elements returns those of both lists.
 func (s state) elements() []string { return slices.Concat(s.list, s.flashes) }
 

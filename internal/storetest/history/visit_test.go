@@ -149,9 +149,6 @@ func (v *visit) load(dice *rand.Rand) {
 	if err != nil && dice.IntN(3) > 0 {
 		v.over = true // the others ignore the error
 	}
-	if v.handle.halfMove {
-		v.over = true
-	}
 }
 
 // loadAgain loads the session once more, into another object.
@@ -410,9 +407,6 @@ func (v *visit) autoSave(dice *rand.Rand) {
 	}
 	next := func(http.ResponseWriter, *http.Request) {
 		v.load(dice)
-		if v.handle.halfMove {
-			end = func(error) {} // it may extend the session
-		}
 		if v.over || v.handle.notLoaded {
 			return
 		}
