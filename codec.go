@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"example.com/dynamostore/internal/gobread"
 	"example.com/dynamostore/internal/sessiondb"
@@ -72,16 +73,24 @@ type GobCodec struct{}
 // Name returns "gob".
 func (GobCodec) Name() string { return "gob" }
 
+var gobBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
 // Encode returns values as a gob. Its errors name the key and the type, and suggest a fix. A value
 // that contains itself is an error.
 func (GobCodec) Encode(values map[any]any) ([]byte, error) {
 	if err := snapshot.CheckCycles(values); err != nil { // encoding/gob would overflow the stack
 		return nil, err
 	}
-	var b bytes.Buffer
-	err := gob.NewEncoder(&b).Encode(values)
+	b := gobBuffers.Get().(*bytes.Buffer)
+	b.Reset()
+	defer func() {
+		if b.Cap() <= 64<<10 {
+			gobBuffers.Put(b)
+		}
+	}()
+	err := gob.NewEncoder(b).Encode(values)
 	if err == nil {
-		return b.Bytes(), nil
+		return bytes.Clone(b.Bytes()), nil
 	}
 	// encoding/gob does not name the key.
 	var errs []error

@@ -145,7 +145,7 @@ func (s *Store) draft(session *sessions.Session, st *state, options sessions.Opt
 		d.op = opOf(sessiondb.Result{Kind: d.write.Kind()})
 	}
 	d.confirm = d.write.Kind() == sessiondb.Nothing && st.resign
-	if d.confirm || d.write.Kind() != sessiondb.Nothing {
+	if st.resign || d.write.SetsCookie() {
 		_, err = s.newCookie(session.Name(), id, &options)
 	}
 	return d, err

@@ -323,7 +323,7 @@ type expression struct {
 }
 
 func newExpression() *expression {
-	return &expression{names: make(map[string]string, 16), values: make(map[string]types.AttributeValue, 16)}
+	return &expression{names: make(map[string]string, 8), values: make(map[string]types.AttributeValue, 8)}
 }
 
 func (e *expression) set(placeholder, name string, v types.AttributeValue) {

@@ -237,7 +237,7 @@ func (db *DB) checkUsers(known, theirs, ours map[any]any) error {
 // write returns the record.Write for d under the key of name.
 func (db *DB) write(d Draft, name Name) record.Write {
 	options := d.options
-	if d.kind == Update && !d.setsCookie() {
+	if d.kind == Update && !d.SetsCookie() {
 		options = d.base.Options // those of the browser's cookie
 	}
 	tag, stored := db.cfg.Envelope.Seal(db.binding(name.Key), d.data, db.table.Overhead(name.Key, d.user, d.label))
@@ -258,8 +258,8 @@ func (db *DB) write(d Draft, name Name) record.Write {
 	}
 }
 
-// setsCookie reports whether the caller sets the cookie once d is written.
-func (d Draft) setsCookie() bool {
+// SetsCookie reports whether the caller has to set the cookie once d is written.
+func (d Draft) SetsCookie() bool {
 	return d.moveEnd || d.setOptions || d.name != d.session.Name || d.session.setCookie
 }
 

@@ -226,7 +226,7 @@ func (db *DB) applied(d Draft, item *record.Item) Result {
 		Session:   Session{Name: d.name, item: item.WithoutData(), values: d.values},
 		Ours:      d.ours,
 		MaxAge:    d.maxAge,
-		SetCookie: d.setsCookie(),
+		SetCookie: d.SetsCookie(),
 		Unlocked:  d.kind != Nothing,
 	}
 	if d.kind == Move {
@@ -281,7 +281,7 @@ func (d Draft) failed() Result {
 // unanswered returns the Result of a draft that may or may not have been written.
 func (d Draft) unanswered() Result {
 	r := d.failed()
-	r.Session.setCookie = d.setsCookie() && d.kind != Create && d.kind != Move
+	r.Session.setCookie = d.SetsCookie() && d.kind != Create && d.kind != Move
 	if d.kind == Touch {
 		return r // the next write finds the end moved
 	}
