@@ -38,7 +38,8 @@ type Item struct {
 	User       string
 	Label      string
 	Gone       Gone   // empty for a session; an item with data is one, whatever else it holds
-	Holder     string // the token of the lock's holder, who may have let the lease end; empty if it is not locked
+	LastHolder string // the token of who acquired the lock last; empty if nobody did since the last write of data
+	Locked     bool   // the last holder has not released the lock, but its lease may have ended
 
 	// Malformed says, for an error, what makes the item unusable. It is empty if nothing does.
 	Malformed string
@@ -112,10 +113,9 @@ func (t *Table) parse(attrs map[string]types.AttributeValue) *Item {
 				i.MaxAge, i.HasMaxAge = int(age), true
 			}
 		case attrLock:
-			if _, ok := numberOf(attrs[attrLockUntil]); ok {
-				i.Holder, _ = stringOf(v)
-			}
+			i.LastHolder, _ = stringOf(v)
 		case attrLockUntil:
+			_, i.Locked = numberOf(v)
 		case attrLockCount:
 			i.lockCount = v
 		case t.schema.Key, t.schema.SortKey, t.schema.Data, t.schema.Expires:

@@ -43,7 +43,7 @@ func TestParse(t *testing.T) {
 			"created": numeral("10"), "seen": numeral("11"), "max_age": numeral("60"), "options": text("o"), "lock": text("l"), "lock_until": numeral("9"), "lock_count": numeral("2"),
 		}, &Item{
 			Data: []byte{1, 2}, Codec: "gob", Version: "v", recent: "0123456789", Expires: 20, HasExpires: true, Created: 10, HasCreated: true,
-			Seen: 11, HasSeen: true, MaxAge: 60, HasMaxAge: true, Options: "o", Holder: "l", lockCount: numeral("2"),
+			Seen: 11, HasSeen: true, MaxAge: 60, HasMaxAge: true, Options: "o", LastHolder: "l", Locked: true, lockCount: numeral("2"),
 		}},
 		{"everything, under other names", indexed, attributes{
 			"pk": text("app#k"), "sk": text("SESSION"), "blob": text("{}"), "codec": text("json"), "version": text("v"), "ttl": numeral("20"),

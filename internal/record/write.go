@@ -127,8 +127,7 @@ func (t *Table) Touch(ctx context.Context, key string, base *Item, w Write) erro
 	e.conditions = append(e.conditions, "#expires = :end")
 	e.values[":end"] = number(base.Expires)
 	if w.Token != "" {
-		e.remove("lock", attrLock)
-		e.remove("lock_until", attrLockUntil)
+		e.remove("lock_until", attrLockUntil) // the rest stays: see Unlock
 		e.ifNotLockedSince(base, w.Token)
 	}
 	return t.update(ctx, "extend a session in", key, e)
@@ -173,13 +172,14 @@ func (t *Table) Lock(ctx context.Context, key, token string, until time.Time) (*
 	return t.read(ctx, out.Attributes), nil
 }
 
-// Unlock releases the lock if the token still holds it. The item's lock_count stays: see
-// ifNotLockedSince.
+// Unlock releases the lock if the token still holds it. The attributes lock and lock_count stay
+// until data is written: they say whether somebody has acquired the lock since the item was read,
+// and who did last.
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.html
 func (t *Table) Unlock(ctx context.Context, key, token string) error {
 	e := newExpression()
-	e.remove("lock", attrLock)
 	e.remove("lock_until", attrLockUntil)
+	e.names["#lock"] = attrLock
 	// Protects the lock of another holder, who acquired it after the lease ended.
 	e.conditions = append(e.conditions, "#lock = :token")
 	e.values[":token"] = text(token)

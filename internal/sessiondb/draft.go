@@ -202,9 +202,10 @@ func (db *DB) rebase(ctx context.Context, d Draft, stored *record.Item) (Draft, 
 			return Draft{}, db.saveError(ErrConflict)
 		}
 	case mode == Lock:
-		// A refusal of what nobody has written since means that somebody has acquired the lock. That
-		// may have been this request, by a message that arrived late.
-		if held := stored.Holder == d.token; !ours || !held && (stored.Holder != "" || refused && unchanged) {
+		// If nobody has written the session since, but the draft was refused, somebody has acquired
+		// the lock. That may have been this request, by a message that arrived late.
+		own := stored.LastHolder == d.token
+		if !ours || !own && (stored.Locked || refused && unchanged) {
 			return Draft{}, db.saveError(ErrLockLost)
 		}
 	}

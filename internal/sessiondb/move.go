@@ -86,9 +86,13 @@ func (db *DB) followMove(ctx context.Context, d Draft, stored *record.Item, reba
 		if err != nil {
 			return Draft{}, false, err
 		}
-		if there.Shows(p.version) {
+		completed := p.kind == Move && stored.Shows(p.version)
+		if completed || there.Shows(p.version) {
 			moved := d.movedTo(p.name)
 			moved.forked = p.forked
+			if completed { // there may have been written so often that it does not show the move
+				moved.known, moved.knownMaxAge = p.values, p.maxAge
+			}
 			next, err := db.onStored(ctx, moved, there, rebase)
 			return next, true, err
 		}

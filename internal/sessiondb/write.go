@@ -154,11 +154,14 @@ func (db *DB) afterRefusal(ctx context.Context, d Draft, refused *record.Refused
 	return db.onStored(ctx, d, stored, rebase)
 }
 
-// touchAgain returns the draft that replaces d, a refused touch, on top of stored. A lock that
-// somebody else holds or has held is no reason not to move the end.
+// touchAgain returns the draft that replaces d, a refused touch, on top of stored. Neither new data
+// nor a lock that somebody else holds or has held is a reason not to move the end.
 func touchAgain(_ context.Context, d Draft, stored *record.Item) (Draft, error) {
-	if d.token != "" && stored.SameVersion(d.base) && stored.Expires == d.base.Expires {
-		d.base, d.token = stored, ""
+	if stored.Expires == d.base.Expires {
+		d.base = stored
+		if stored.LastHolder != d.token {
+			d.token = ""
+		}
 		return d, nil
 	}
 	// Another writer has moved the end as well, or this touch was already applied.

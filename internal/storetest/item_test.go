@@ -165,7 +165,7 @@ func TestLockAttributes(t *testing.T) {
 	if attrText(item["lock_count"]) != "N:1" {
 		t.Errorf("after a Save without a change, lock_count is %s, want 1", attrText(item["lock_count"]))
 	}
-	if got := slices.Sorted(maps.Keys(withoutLockCount(item))); !slices.Equal(got, unlocked) {
+	if got := slices.Sorted(maps.Keys(withoutReleasedLock(item))); !slices.Equal(got, unlocked) {
 		t.Errorf("after a Save without a change, the item has the attributes %q, want %q", got, unlocked)
 	}
 	if _, err := b.with(func(s *sessions.Session) { s.Values["k"] = "w" }); err != nil {

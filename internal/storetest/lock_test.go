@@ -450,32 +450,44 @@ func TestLockLostIsFinalIfTheLockIsAcquiredLate(t *testing.T) {
 	}
 }
 
-// A request whose attempt to acquire the lock arrives again, while it holds the lock, does not lose it.
+// A request whose attempt to acquire the lock arrives again, while it holds the lock, does not lose it,
+// even if a Save that failed has released the lock.
 func TestLockAcquiredTwice(t *testing.T) {
 	t.Parallel()
-	a := newLockingApp(t)
-	b := a.browser()
-	b.set("n", 1)
-	lock := &dynamotest.HeldBack{}
-	b.visit(func(w http.ResponseWriter, r *http.Request) {
-		a.backend.Inject("UpdateItem", lock.Reset)
-		session, err := a.store.Get(r, cookieName)
-		if err != nil {
-			t.Errorf("Get: %v", err)
-		}
-		if got, want := lock.Deliver(t), []int{http.StatusOK}; !slices.Equal(got, want) {
-			t.Errorf("the lock that was acquired again was answered %v, want %v", got, want)
-		}
-		a.backend.Counts()
-		session.Values["n"] = 2
-		if err := session.Save(r, w); err != nil {
-			t.Errorf("Save: %v", err)
-		}
-		a.wantSent("UpdateItem", "UpdateItem")
-	})
-	a.wantUnlocked()
-	if got := b.values()["n"]; got != 2 {
-		t.Errorf("n = %v, want 2", got)
+	for _, fails := range []bool{false, true} {
+		t.Run(fmt.Sprintf("after a Save that failed: %t", fails), func(t *testing.T) {
+			a := newLockingApp(t)
+			b := a.browser()
+			b.set("n", 1)
+			lock := &dynamotest.HeldBack{}
+			b.visit(func(w http.ResponseWriter, r *http.Request) {
+				a.backend.Inject("UpdateItem", lock.Reset)
+				session, err := a.store.Get(r, cookieName)
+				if err != nil {
+					t.Errorf("Get: %v", err)
+				}
+				if got, want := lock.Deliver(t), []int{http.StatusOK}; !slices.Equal(got, want) {
+					t.Errorf("the lock that was acquired again was answered %v, want %v", got, want)
+				}
+				if fails {
+					session.Values["f"] = func() {}
+					if err := session.Save(r, w); err == nil {
+						t.Error("Save of a func succeeded")
+					}
+					delete(session.Values, "f")
+				}
+				a.backend.Counts()
+				session.Values["n"] = 2
+				if err := session.Save(r, w); err != nil {
+					t.Errorf("Save: %v", err)
+				}
+				a.wantSent("UpdateItem", "UpdateItem")
+			})
+			a.wantUnlocked()
+			if got := b.values()["n"]; got != 2 {
+				t.Errorf("n = %v, want 2", got)
+			}
+		})
 	}
 }
 

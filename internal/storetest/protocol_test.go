@@ -2042,6 +2042,46 @@ func TestUnansweredRegenerateThatArrivesDuringASave(t *testing.T) {
 	}
 }
 
+// A Regenerate that was applied and not answered has moved the session. If that has ended since, and DynamoDB's
+// TTL has deleted its item, there is none to go on with.
+func TestUnansweredRegenerateOfASessionThatIsDeleted(t *testing.T) {
+	for _, mode := range modes {
+		for _, writer := range writers {
+			for _, next := range []string{"Save", "Regenerate"} {
+				t.Run(mode.name+", "+writer.name+", then "+next, func(t *testing.T) {
+					a := newApp(t, patientMode(mode.mode), func(c *dynamostore.Config) { c.NoTransactions = writer.noTransactions })
+					b := a.browser()
+					b.set("cart", "tea")
+					b.visit(func(w http.ResponseWriter, r *http.Request) {
+						session, err := a.store.Get(r, cookieName)
+						if err != nil {
+							t.Errorf("Get: %v", err)
+						}
+						session.Values["user"] = "ann"
+						unansweredRegenerates{a: a, op: opOfNewID(a)}.inject(applied.faults(nil))
+						if err := a.store.Regenerate(r, w, session); err == nil {
+							t.Error("Regenerate succeeded, and DynamoDB did not answer it")
+						}
+						a.backend.Heal()
+						for _, item := range a.backend.Items(t) {
+							if item["data"] != nil {
+								a.backend.Delete(t, dynamotest.Item{"id": item["id"]})
+							}
+						}
+						session.Values["since"] = 1
+						save := a.store.Save
+						if next == "Regenerate" {
+							save = a.store.Regenerate
+						}
+						wantError(t, save(r, w, session), dynamostore.ErrGone)
+					})
+					a.wantLive(0)
+				})
+			}
+		}
+	}
+}
+
 // opOfNewID is the write that is not answered where a Regenerate is not.
 func opOfNewID(a *app) string {
 	if a.cfg.NoTransactions || noTransactions {

@@ -418,6 +418,33 @@ func TestTouchAfterAnotherRequest(t *testing.T) {
 	}
 }
 
+// An Update does not move the end, so a touch that comes after it does.
+func TestTouchAfterAnUpdate(t *testing.T) {
+	t.Parallel()
+	for _, mode := range unlocked {
+		t.Run(mode.name, func(t *testing.T) {
+			a := newApp(t, patientMode(mode.mode))
+			b := a.browser()
+			b.set("user", "ann")
+			a.alter(dynamotest.Item{"expires": dynamotest.N(secondsFromNow(10 * day)), "seen": dynamotest.N(secondsFromNow(-20 * day))})
+			cookies, err := b.with(func(*sessions.Session) {
+				if err := a.store.Update(t.Context(), b.keyOf(), func(values map[any]any) error { values["theirs"] = 1; return nil }); err != nil {
+					t.Errorf("Update: %v", err)
+				}
+				a.backend.Counts()
+			})
+			if err != nil || len(cookies) != 1 {
+				t.Errorf("Save: %v, with the cookies %v, want one", err, cookies)
+			}
+			a.wantSent("UpdateItem", "UpdateItem")
+			wantTime(t, "expires", attrNumber(t, a.item(), "expires"), time.Now(), 30*day)
+			if got, want := b.values(), (map[any]any{"user": "ann", "theirs": 1}); !reflect.DeepEqual(got, want) {
+				t.Errorf("the session holds %v, want %v", got, want)
+			}
+		})
+	}
+}
+
 // endings are ways in which a session ends while a request is under way.
 var endings = []struct {
 	name string
