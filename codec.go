@@ -12,7 +12,6 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 
 	"example.com/dynamostore/internal/gobread"
@@ -105,16 +104,16 @@ func gobError(k, v any) error {
 	}
 	name, unregistered := strings.CutPrefix(err.Error(), "gob: type not registered for interface: ")
 	if !unregistered {
-		return fmt.Errorf("under %s, type %T: %w", keyName(k), v, withoutValue(err))
+		return fmt.Errorf("under %s, type %T: %w", snapshot.KeyName(k), v, withoutValue(err))
 	}
 	t := dynamicType(reflect.ValueOf([]any{k, v}), name)
 	if t == nil {
-		return fmt.Errorf("under %s: gob does not know the type %s; call gob.Register with a value of it before the first request", keyName(k), name)
+		return fmt.Errorf("under %s: gob does not know the type %s; call gob.Register with a value of it before the first request", snapshot.KeyName(k), name)
 	}
 	if reason := notStorable(t); reason != "" {
-		return fmt.Errorf("under %s: type %v cannot be stored: %s", keyName(k), t, reason)
+		return fmt.Errorf("under %s: type %v cannot be stored: %s", snapshot.KeyName(k), t, reason)
 	}
-	return fmt.Errorf("under %s: gob does not know the type %v; call gob.Register(%s) before the first request", keyName(k), t, sampleOf(t))
+	return fmt.Errorf("under %s: gob does not know the type %v; call gob.Register(%s) before the first request", snapshot.KeyName(k), t, sampleOf(t))
 }
 
 // dynamicType searches v for an interface that holds a value of the named type or a pointer to one,
@@ -210,15 +209,6 @@ func withoutValue(err error) error {
 		}
 	}
 	return errors.New("its method GobEncode or MarshalBinary failed; the error is not shown, since it may quote the value")
-}
-
-// keyName returns the text for a key in an error. A string key is part of the program and safe to
-// show; a key of another type may hold anything.
-func keyName(k any) string {
-	if k, ok := k.(string); ok {
-		return "key " + strconv.Quote(k)
-	}
-	return fmt.Sprintf("a key of type %T", k)
 }
 
 // Decode returns the values of a gob that Encode, or another store, wrote.

@@ -4,6 +4,8 @@ import (
 	"encoding"
 	"encoding/gob"
 	"fmt"
+	"iter"
+	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -17,90 +19,62 @@ import (
 // CheckCycles looks where encoding/gob looks: at exported fields, and not into types that encode
 // themselves for gob. JSON encoders find cycles on their own.
 func CheckCycles(values map[any]any) error {
-	var w walk
 	for k, v := range values {
 		for _, part := range [2]any{k, v} {
-			if !w.ends(part) {
-				return cycleError(k, part)
+			if !(walk{}).ends(part) {
+				return fmt.Errorf("under %s, type %T: %w", KeyName(k), part, ErrCycle)
 			}
 		}
 	}
 	return nil
 }
 
-// cycleError names the key if it is a string. A key of another type may hold anything.
-func cycleError(k, part any) error {
-	key := fmt.Sprintf("a key of type %T", k)
+// KeyName returns the text for a key in an error. A string key is part of the program and safe to
+// show; a key of another type may hold anything.
+func KeyName(k any) string {
 	if s, ok := k.(string); ok {
-		key = "key " + strconv.Quote(s)
+		return "key " + strconv.Quote(s)
 	}
-	return fmt.Errorf("under %s, type %T: %w", key, part, ErrCycle)
+	return fmt.Sprintf("a key of type %T", k)
 }
 
 // ends reports whether a walk through v ends: v does not contain itself. The types that most
 // sessions hold need no reflection.
-func (w *walk) ends(v any) bool {
+func (w walk) ends(v any) bool {
 	switch t := v.(type) {
 	case nil, bool, string, int, int64, float64, time.Time, time.Duration, []byte, []string, []int, map[string]string:
 		return true
 	case []any:
-		return w.inside(reflect.ValueOf(v), func() bool {
-			for _, e := range t {
-				if !w.ends(e) {
-					return false
-				}
-			}
-			return true
-		})
+		return w.inside(reflect.ValueOf(v), func(w walk) bool { return allOf(slices.Values(t), w.ends) })
 	case map[string]any:
-		return w.inside(reflect.ValueOf(v), func() bool {
-			for _, e := range t {
-				if !w.ends(e) {
-					return false
-				}
-			}
-			return true
-		})
+		return w.inside(reflect.ValueOf(v), func(w walk) bool { return allOf(maps.Values(t), w.ends) })
 	}
 	return w.endsValue(reflect.ValueOf(v))
 }
 
-// endsValue is ends with reflection.
-func (w *walk) endsValue(v reflect.Value) bool {
-	if traitsOf(v.Type()).acyclic {
-		return true
-	}
-	switch v.Kind() {
-	case reflect.Interface:
-		return v.IsNil() || w.ends(v.Interface())
-	case reflect.Struct:
-		return every(v.NumField(), func(i int) bool {
-			return !v.Type().Field(i).IsExported() || w.endsValue(v.Field(i))
-		})
-	case reflect.Array:
-		return w.elementsEnd(v)
-	}
-	return v.IsNil() || w.inside(v, func() bool { return w.referentEnds(v) })
-}
-
-// referentEnds reports whether ends is true for the referent of v, a pointer, slice or map.
-func (w *walk) referentEnds(v reflect.Value) bool {
-	switch v.Kind() {
-	case reflect.Pointer:
-		return w.endsValue(v.Elem())
-	case reflect.Slice:
-		return w.elementsEnd(v)
-	}
-	for i := v.MapRange(); i.Next(); {
-		if !w.endsValue(i.Key()) || !w.endsValue(i.Value()) {
+// allOf reports whether f returns true for each part. It stops at the first false.
+func allOf(parts iter.Seq[any], f func(any) bool) bool {
+	for part := range parts {
+		if !f(part) {
 			return false
 		}
 	}
 	return true
 }
 
-func (w *walk) elementsEnd(v reflect.Value) bool {
-	return every(v.Len(), func(i int) bool { return w.endsValue(v.Index(i)) })
+// endsValue is ends with reflection.
+func (w walk) endsValue(v reflect.Value) bool {
+	switch kind := v.Kind(); {
+	case !v.CanInterface() || traitsOf(v.Type()).acyclic: // encoding/gob does not look at unexported fields
+		return true
+	case kind == reflect.Struct || kind == reflect.Array:
+		return parts(v, w.endsValue)
+	case v.IsNil():
+		return true
+	case kind == reflect.Interface:
+		return w.ends(v.Interface())
+	}
+	return w.inside(v, func(w walk) bool { return parts(v, w.endsValue) })
 }
 
 var (
