@@ -19,7 +19,7 @@ const (
 // A walk is a step of a depth-first traversal of a value. The zero walk is the first step.
 type walk struct {
 	depth int
-	mark  reference // to find cycles: what the walk entered last at a depth that is a power of two
+	mark  *reference // to find cycles: what the walk entered last at a depth that is a power of two
 }
 
 // A reference identifies a pointer, map or slice.
@@ -39,11 +39,11 @@ func (w walk) inside(v reflect.Value, visit func(walk) bool) bool {
 		if v.Kind() == reflect.Slice {
 			r.len = v.Len()
 		}
-		if r == w.mark || w.depth > maxDepth {
+		if w.mark != nil && r == *w.mark || w.depth > maxDepth {
 			return false
 		}
 		if w.depth&(w.depth-1) == 0 {
-			w.mark = r
+			w.mark = new(r)
 		}
 	}
 	return visit(w)
