@@ -121,39 +121,19 @@ func gobError(k, v any) error {
 // a pointer.
 func dynamicType(v reflect.Value, name string) (found reflect.Type) {
 	left := 100_000 // ends the search even if a value that encodes itself is cyclic
-	var search func(v reflect.Value)
-	search = func(v reflect.Value) {
-		if left--; left < 0 || found != nil {
-			return
+	var search func(v reflect.Value) bool
+	search = func(v reflect.Value) bool {
+		left--
+		switch {
+		case left < 0:
+			return false
+		case !v.IsValid() || !v.CanInterface(): // nil, or unexported
+			return true
+		case v.Kind() == reflect.Interface && !v.IsNil() && strings.TrimLeft(v.Elem().Type().String(), "*") == name:
+			found = v.Elem().Type()
+			return false
 		}
-		switch v.Kind() {
-		case reflect.Interface:
-			if v.IsNil() {
-				return
-			}
-			if t := v.Elem().Type(); strings.TrimLeft(t.String(), "*") == name {
-				found = t
-				return
-			}
-			search(v.Elem())
-		case reflect.Pointer:
-			search(v.Elem())
-		case reflect.Slice, reflect.Array:
-			for _, e := range v.Seq2() {
-				search(e)
-			}
-		case reflect.Map:
-			for k, e := range v.Seq2() {
-				search(k)
-				search(e)
-			}
-		case reflect.Struct:
-			for i := range v.NumField() {
-				if v.Type().Field(i).IsExported() {
-					search(v.Field(i))
-				}
-			}
-		}
+		return snapshot.Parts(v, search)
 	}
 	search(v)
 	return found

@@ -68,13 +68,13 @@ func (w walk) endsValue(v reflect.Value) bool {
 	case !v.CanInterface() || traitsOf(v.Type()).acyclic: // encoding/gob does not look at unexported fields
 		return true
 	case kind == reflect.Struct || kind == reflect.Array:
-		return parts(v, w.endsValue)
+		return Parts(v, w.endsValue)
 	case v.IsNil():
 		return true
 	case kind == reflect.Interface:
 		return w.ends(v.Interface())
 	}
-	return w.inside(v, func(w walk) bool { return parts(v, w.endsValue) })
+	return w.inside(v, func(w walk) bool { return Parts(v, w.endsValue) })
 }
 
 var (

@@ -63,10 +63,10 @@ func (h *hasher) value(w walk, v reflect.Value) bool {
 			case reflect.Slice:
 				maphash.WriteComparable(&h.Hash, v.Len())
 			}
-			return parts(v, func(part reflect.Value) bool { return h.value(w, part) })
+			return Parts(v, func(part reflect.Value) bool { return h.value(w, part) })
 		})
 	}
-	return parts(v, func(part reflect.Value) bool { return h.value(w, part) })
+	return Parts(v, func(part reflect.Value) bool { return h.value(w, part) })
 }
 
 // entries hashes a map: the sum of the hashes of its entries does not depend on their order.

@@ -172,7 +172,7 @@ func isFixed(v reflect.Value) bool {
 	}
 	switch v.Kind() {
 	case reflect.Interface, reflect.Array, reflect.Struct:
-		return parts(v, isFixed)
+		return Parts(v, isFixed)
 	case reflect.Slice:
 		return v.Len() == 0 // elements appended later do not show in the copy
 	}

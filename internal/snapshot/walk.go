@@ -49,10 +49,10 @@ func (w walk) inside(v reflect.Value, visit func(walk) bool) bool {
 	return visit(w)
 }
 
-// parts calls visit for each part of v: the fields of a struct, the elements of an array, slice or
-// map, the keys of a map, and what a pointer or an interface that is not nil holds. It stops at the
-// first false, and returns it.
-func parts(v reflect.Value, visit func(reflect.Value) bool) bool {
+// Parts calls visit for each part of v: the fields of a struct, the elements of an array, slice or
+// map, the keys of a map, and what a pointer or an interface holds, which is the zero Value if it is
+// nil. It stops at the first false, and returns it.
+func Parts(v reflect.Value, visit func(reflect.Value) bool) bool {
 	switch v.Kind() {
 	case reflect.Pointer, reflect.Interface:
 		return visit(v.Elem())
