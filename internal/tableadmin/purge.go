@@ -33,19 +33,19 @@ func (a *Admin) Purge(ctx context.Context, opts PurgeOptions) (PurgeStats, error
 	if n := time.Duration(opts.PerSecond); n > 0 {
 		p.limiter.interval = (time.Second + n - 1) / n // rounded up, so that no second has an extra call
 	}
-	var wg sync.WaitGroup
-	for segment := range max(opts.Segments, 1) {
-		wg.Go(func() {
-			if err := p.purgeSegment(ctx, segment); err != nil {
-				p.failOnce.Do(func() {
-					p.err = err
-					cancel()
-				})
-			}
-		})
+	segments := max(opts.Segments, 1)
+	ended := make(chan error, segments)
+	for segment := range segments {
+		go func() { ended <- p.purgeSegment(ctx, segment) }()
 	}
-	wg.Wait()
-	return p.stats, p.err
+	var first error
+	for range segments {
+		if err := <-ended; err != nil && first == nil {
+			first = err
+			cancel() // the other segments
+		}
+	}
+	return p.stats, first
 }
 
 // purge is one call of Purge.
@@ -53,9 +53,6 @@ type purge struct {
 	*Admin
 	opts    PurgeOptions
 	limiter limiter
-
-	failOnce sync.Once
-	err      error // the first one, which ends the other segments
 
 	mu       sync.Mutex
 	stats    PurgeStats
