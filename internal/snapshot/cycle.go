@@ -4,10 +4,7 @@ import (
 	"encoding"
 	"encoding/gob"
 	"fmt"
-	"iter"
-	"maps"
 	"reflect"
-	"slices"
 	"strconv"
 	"time"
 )
@@ -45,21 +42,25 @@ func (w walk) ends(v any) bool {
 	case nil, bool, string, int, int64, float64, time.Time, time.Duration, []byte, []string, []int, map[string]string:
 		return true
 	case []any:
-		return w.inside(reflect.ValueOf(v), func(w walk) bool { return allOf(slices.Values(t), w.ends) })
+		return w.inside(reflect.ValueOf(v), func(w walk) bool {
+			for _, e := range t {
+				if !w.ends(e) {
+					return false
+				}
+			}
+			return true
+		})
 	case map[string]any:
-		return w.inside(reflect.ValueOf(v), func(w walk) bool { return allOf(maps.Values(t), w.ends) })
+		return w.inside(reflect.ValueOf(v), func(w walk) bool {
+			for _, e := range t {
+				if !w.ends(e) {
+					return false
+				}
+			}
+			return true
+		})
 	}
 	return w.endsValue(reflect.ValueOf(v))
-}
-
-// allOf reports whether f returns true for each part. It stops at the first false.
-func allOf(parts iter.Seq[any], f func(any) bool) bool {
-	for part := range parts {
-		if !f(part) {
-			return false
-		}
-	}
-	return true
 }
 
 // endsValue is ends with reflection.
@@ -82,27 +83,16 @@ var (
 	binaryMarshaler = reflect.TypeFor[encoding.BinaryMarshaler]()
 )
 
-// isAcyclic reports whether values of type t cannot contain themselves. The types in outer contain
-// t.
-func isAcyclic(t reflect.Type, outer []reflect.Type) bool {
+// isAcyclic reports whether the type t alone tells that no value contains itself.
+func isAcyclic(t reflect.Type) bool {
 	if p := reflect.PointerTo(t); p.Implements(gobEncoder) || p.Implements(binaryMarshaler) {
 		return true
 	}
-	if slices.Contains(outer, t) {
-		return false
-	}
-	outer = append(outer, t)
 	switch t.Kind() {
-	case reflect.Interface:
-		return false
-	case reflect.Pointer, reflect.Slice, reflect.Array:
-		return isAcyclic(t.Elem(), outer)
+	case reflect.Pointer, reflect.Slice:
+		return isPlain(t.Elem())
 	case reflect.Map:
-		return isAcyclic(t.Key(), outer) && isAcyclic(t.Elem(), outer)
-	case reflect.Struct:
-		return every(t.NumField(), func(i int) bool {
-			return !t.Field(i).IsExported() || isAcyclic(t.Field(i).Type, outer)
-		})
+		return isPlain(t.Key()) && isPlain(t.Elem())
 	}
-	return true
+	return isPlain(t)
 }

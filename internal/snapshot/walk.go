@@ -89,7 +89,7 @@ var (
 // traits holds properties of all values of a type.
 type traits struct {
 	plain   bool // assignment makes a deep copy: values have no references, or are immutable
-	acyclic bool // no value contains itself where encoding/gob looks
+	acyclic bool // no value contains itself where encoding/gob looks, as far as the type tells
 }
 
 var knownTraits sync.Map // from reflect.Type to traits; a cache
@@ -101,7 +101,7 @@ func traitsOf(t reflect.Type) traits {
 	if k, ok := knownTraits.Load(t); ok {
 		return k.(traits)
 	}
-	k := traits{isPlain(t), isAcyclic(t, nil)}
+	k := traits{isPlain(t), isAcyclic(t)}
 	knownTraits.Store(t, k)
 	return k
 }
