@@ -303,17 +303,17 @@ func (c JSONCodec) compile() (Codec, error) {
 }
 
 // compiledJSON is a JSONCodec whose types have been checked.
-type compiledJSON struct{ codec *typedjson.Codec }
+type compiledJSON struct{ *typedjson.Codec }
 
-func (compiledJSON) Name() string                                { return JSONCodec{}.Name() }
-func (c compiledJSON) Encode(values map[any]any) ([]byte, error) { return c.codec.Encode(values) }
+func (compiledJSON) Name() string { return JSONCodec{}.Name() }
+
 func (c compiledJSON) Decode(data []byte) (map[any]any, error) {
-	return showingErrors(c.codec.Decode(data))
+	return showingErrors(c.Codec.Decode(data))
 }
 
 // DecodeForeign decodes JSON that another program wrote.
 func (c compiledJSON) DecodeForeign(data []byte) (map[any]any, error) {
-	return showingErrors(c.codec.DecodeForeign(data))
+	return showingErrors(c.Codec.DecodeForeign(data))
 }
 
 // showingErrors marks the errors of typedjson as safe to show.

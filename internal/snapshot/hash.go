@@ -26,7 +26,8 @@ func (h *hasher) float(f float64) {
 	maphash.WriteComparable(&h.Hash, f)
 }
 
-// value hashes v, at step w of the walk. It returns false if v is cyclic. Kinds not listed below add nothing to the hash.
+// value hashes v, at step w of the walk. It returns false if v is cyclic. Kinds not listed below add
+// nothing to the hash.
 func (h *hasher) value(w walk, v reflect.Value) bool {
 	switch v.Kind() {
 	case reflect.Invalid: // nil in an interface
@@ -49,8 +50,6 @@ func (h *hasher) value(w walk, v reflect.Value) bool {
 			maphash.WriteComparable(&h.Hash, v.Interface().(time.Time).UnixNano())
 			return true
 		}
-	case reflect.Interface:
-		return h.value(w, v.Elem())
 	case reflect.Pointer, reflect.Slice, reflect.Map:
 		if v.IsNil() || v.Type() == locationType {
 			h.WriteByte(0)

@@ -30,8 +30,8 @@ type reference struct {
 }
 
 // inside calls visit to continue the walk inside v, a pointer, map or slice, and returns its
-// result. It returns false if v is the walk's mark, which every cycle comes back to, or if the walk
-// is too deep; the walk must then stop.
+// result. It returns false if v is the walk's mark, which a walk around a cycle meets again, or if
+// the walk is too deep; the walk must then stop.
 func (w walk) inside(v reflect.Value, visit func(walk) bool) bool {
 	w.depth++
 	if w.depth >= trackDepth {
