@@ -34,18 +34,19 @@ func (a *Admin) Purge(ctx context.Context, opts PurgeOptions) (PurgeStats, error
 		p.limiter.interval = (time.Second + n - 1) / n // rounded up, so that no second has an extra call
 	}
 	segments := max(opts.Segments, 1)
-	ended := make(chan error, segments)
+	errs := make(chan error, segments)
+	var wg sync.WaitGroup
 	for segment := range segments {
-		go func() { ended <- p.purgeSegment(ctx, segment) }()
+		wg.Go(func() {
+			if err := p.purgeSegment(ctx, segment); err != nil {
+				errs <- err
+				cancel() // the other segments
+			}
+		})
 	}
-	var first error
-	for range segments {
-		if err := <-ended; err != nil && first == nil {
-			first = err
-			cancel() // the other segments
-		}
-	}
-	return p.stats, first
+	wg.Wait()
+	close(errs)
+	return p.stats, <-errs // the first one, or nil
 }
 
 // purge is one call of Purge.
