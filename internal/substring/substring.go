@@ -2,13 +2,13 @@
 package substring
 
 const (
-	chunkSize   = 512
+	chunkSize   = 256
 	shortLength = 64
 )
 
 // A Source converts parts of Data, best from its beginning to its end. A short string is a slice of
-// a chunk of Data, which was converted as a whole: as long as the string is in use, the chunk's 512
-// bytes are.
+// a chunk of Data, which was converted as a whole: as long as the string is in use, so are the
+// chunk's 256 bytes.
 type Source struct {
 	Data  []byte // does not change
 	chunk string
