@@ -57,12 +57,12 @@ soak-dynamodb-local: ## check histories on DynamoDB Local for SOAK (1m) (needs J
 	.ci/with-dynamodb-local go test -count=1 -timeout 2h -run '^TestLoopback$$' -v ./internal/storetest/history -duration $(SOAK) -seed $(SEED)
 
 bench: ## compare the Store with the SDK alone, and count requests and capacity (needs Java); ARGS='-bench Get/' for less
-	@go test -run '^$$' -bench '^Benchmark(PageView|Get|First|Sealed|Merge)' $(ARGS) ./internal/bench
+	@cd internal/bench && go test -run '^$$' -bench '^Benchmark(PageView|Get|First|Sealed|Merge)' $(ARGS) .
 	@go test -count=1 -run '^TestRequestsAndCapacity' ./internal/storetest -requests-table
 	@.ci/with-dynamodb-local go test -count=1 -run '^TestRequestsAndCapacity' ./internal/storetest -requests-table
 
-bench-peers: ## compare the Store with other session stores for Go; ARGS='-bench Changed/' for less
-	@cd internal/bench/peers && go test -run '^$$' -bench . $(ARGS) .
+bench-peers: ## compare the Store with other session stores for Go; ARGS='-bench Peers/Changed' for less
+	@cd internal/bench && go test -run '^$$' -bench '^BenchmarkPeers$$' $(ARGS) .
 
 cost: ## replay an application's day, print its cost, and draw docs/cost.svg
 	@cd internal/bill && go test -count=1 -run '^TestBill$$' -print -write
@@ -74,7 +74,7 @@ mutants: ## break the Store in one way after another, which the history checker 
 	go test -count=1 -timeout 1h -run '^TestMutantsAreCaught$$' -v ./internal/storetest/history -mutants
 
 connections: ## measure the cost of a client's connections, for NewClient and for the SDK
-	@go test -run '^$$' -bench '^BenchmarkConnections$$' -benchtime 60x ./internal/bench
+	@cd internal/bench && go test -run '^$$' -bench '^BenchmarkConnections$$' -benchtime 60x .
 
 rename: ## change the module path: MODULE=github.com/someone/dynamostore
 	@.ci/rename '$(MODULE)'

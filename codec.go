@@ -12,7 +12,6 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -114,16 +113,16 @@ func gobError(k, v any) error {
 	}
 	name, unregistered := strings.CutPrefix(err.Error(), "gob: type not registered for interface: ")
 	if !unregistered {
-		return fmt.Errorf("under %s, type %T: %w", keyName(k), v, withoutValue(err))
+		return fmt.Errorf("under %s, type %T: %w", snapshot.KeyName(k), v, withoutValue(err))
 	}
 	t := dynamicType(reflect.ValueOf([]any{k, v}), name)
 	if t == nil {
-		return fmt.Errorf("under %s: gob does not know the type %s; call gob.Register with a value of it before the first request", keyName(k), name)
+		return fmt.Errorf("under %s: gob does not know the type %s; call gob.Register with a value of it before the first request", snapshot.KeyName(k), name)
 	}
 	if reason := notStorable(t); reason != "" {
-		return fmt.Errorf("under %s: type %v cannot be stored: %s", keyName(k), t, reason)
+		return fmt.Errorf("under %s: type %v cannot be stored: %s", snapshot.KeyName(k), t, reason)
 	}
-	return fmt.Errorf("under %s: gob does not know the type %v; call gob.Register(%s) before the first request", keyName(k), t, sampleOf(t))
+	return fmt.Errorf("under %s: gob does not know the type %v; call gob.Register(%s) before the first request", snapshot.KeyName(k), t, sampleOf(t))
 }
 
 // dynamicType searches v for an interface that holds a value of the named type or a pointer to one,
@@ -131,39 +130,19 @@ func gobError(k, v any) error {
 // a pointer.
 func dynamicType(v reflect.Value, name string) (found reflect.Type) {
 	left := 100_000 // ends the search even if a value that encodes itself is cyclic
-	var search func(v reflect.Value)
-	search = func(v reflect.Value) {
-		if left--; left < 0 || found != nil {
-			return
+	var search func(v reflect.Value) bool
+	search = func(v reflect.Value) bool {
+		left--
+		switch {
+		case left < 0:
+			return false
+		case !v.IsValid() || !v.CanInterface(): // nil, or unexported
+			return true
+		case v.Kind() == reflect.Interface && !v.IsNil() && strings.TrimLeft(v.Elem().Type().String(), "*") == name:
+			found = v.Elem().Type()
+			return false
 		}
-		switch v.Kind() {
-		case reflect.Interface:
-			if v.IsNil() {
-				return
-			}
-			if t := v.Elem().Type(); strings.TrimLeft(t.String(), "*") == name {
-				found = t
-				return
-			}
-			search(v.Elem())
-		case reflect.Pointer:
-			search(v.Elem())
-		case reflect.Slice, reflect.Array:
-			for _, e := range v.Seq2() {
-				search(e)
-			}
-		case reflect.Map:
-			for k, e := range v.Seq2() {
-				search(k)
-				search(e)
-			}
-		case reflect.Struct:
-			for i := range v.NumField() {
-				if v.Type().Field(i).IsExported() {
-					search(v.Field(i))
-				}
-			}
-		}
+		return snapshot.Parts(v, search)
 	}
 	search(v)
 	return found
@@ -219,15 +198,6 @@ func withoutValue(err error) error {
 		}
 	}
 	return errors.New("its method GobEncode or MarshalBinary failed; the error is not shown, since it may quote the value")
-}
-
-// keyName returns the text for a key in an error. A string key is part of the program and safe to
-// show; a key of another type may hold anything.
-func keyName(k any) string {
-	if k, ok := k.(string); ok {
-		return "key " + strconv.Quote(k)
-	}
-	return fmt.Sprintf("a key of type %T", k)
 }
 
 // Decode returns the values of a gob that Encode, or another store, wrote.
@@ -342,17 +312,17 @@ func (c JSONCodec) compile() (Codec, error) {
 }
 
 // compiledJSON is a JSONCodec whose types have been checked.
-type compiledJSON struct{ codec *typedjson.Codec }
+type compiledJSON struct{ *typedjson.Codec }
 
-func (compiledJSON) Name() string                                { return JSONCodec{}.Name() }
-func (c compiledJSON) Encode(values map[any]any) ([]byte, error) { return c.codec.Encode(values) }
+func (compiledJSON) Name() string { return JSONCodec{}.Name() }
+
 func (c compiledJSON) Decode(data []byte) (map[any]any, error) {
-	return showingErrors(c.codec.Decode(data))
+	return showingErrors(c.Codec.Decode(data))
 }
 
 // DecodeForeign decodes JSON that another program wrote.
 func (c compiledJSON) DecodeForeign(data []byte) (map[any]any, error) {
-	return showingErrors(c.codec.DecodeForeign(data))
+	return showingErrors(c.Codec.DecodeForeign(data))
 }
 
 // showingErrors marks the errors of typedjson as safe to show.

@@ -1,3 +1,5 @@
+//go:build unix
+
 package bench
 
 import (
@@ -12,17 +14,17 @@ import (
 	"example.com/dynamostore"
 )
 
-func BenchmarkGet(b *testing.B)              { benchmark(b, Get) }
-func BenchmarkGetSaveUnchanged(b *testing.B) { benchmark(b, GetSaveUnchanged) }
-func BenchmarkGetSaveChanged(b *testing.B)   { benchmark(b, GetSaveChanged) }
-func BenchmarkFirstVisit(b *testing.B)       { benchmark(b, FirstVisit) }
+func BenchmarkGet(b *testing.B)              { benchmark(b, get) }
+func BenchmarkGetSaveUnchanged(b *testing.B) { benchmark(b, getSaveUnchanged) }
+func BenchmarkGetSaveChanged(b *testing.B)   { benchmark(b, getSaveChanged) }
+func BenchmarkFirstVisit(b *testing.B)       { benchmark(b, firstVisit) }
 
-func benchmark(b *testing.B, v Visit) {
+func benchmark(b *testing.B, v visit) {
 	for _, codec := range []dynamostore.Codec{dynamostore.GobCodec{}, dynamostore.JSONCodec{}} {
 		for _, size := range []int{1 << 10, 4 << 10, 32 << 10} {
 			b.Run(fmt.Sprintf("codec=%s/size=%dKiB", codec.Name(), size>>10), func(b *testing.B) {
-				s := NewSubject(b, dynamostore.Config{Codec: codec, NoCompression: true}, Values(size))
-				Compare(b, func() error { return s.Visit(v) }, "sdk", func() error { return s.SDK(v) })
+				s := newSubject(b, dynamostore.Config{Codec: codec, NoCompression: true}, sessionValues(size))
+				compare(b, func() error { return s.visit(v) }, "sdk", func() error { return s.sdk(v) })
 			})
 		}
 	}
@@ -41,13 +43,13 @@ func BenchmarkPageView(b *testing.B) {
 	for _, codec := range []dynamostore.Codec{dynamostore.GobCodec{}, dynamostore.JSONCodec{}} {
 		for _, size := range []int{1 << 10, 4 << 10} {
 			b.Run(fmt.Sprintf("codec=%s/size=%dKiB", codec.Name(), size>>10), func(b *testing.B) {
-				s := NewSubject(b, dynamostore.Config{Codec: codec}, Values(size))
+				s := newSubject(b, dynamostore.Config{Codec: codec}, sessionValues(size))
 				withStore, withSDK := http.NewServeMux(), http.NewServeMux()
-				for path, v := range map[string]Visit{"GET /{$}": GetSaveUnchanged, "POST /seen": GetSaveChanged} {
+				for path, v := range map[string]visit{"GET /{$}": getSaveUnchanged, "POST /seen": getSaveChanged} {
 					withStore.HandleFunc(path, s.storePage(v))
 					withSDK.HandleFunc(path, s.sdkPage(v))
 				}
-				Compare(b, func() error { return s.view(withStore) }, "sdk", func() error { return s.view(withSDK) })
+				compare(b, func() error { return s.view(withStore) }, "sdk", func() error { return s.view(withSDK) })
 			})
 		}
 	}
@@ -56,11 +58,11 @@ func BenchmarkPageView(b *testing.B) {
 const page = "<!doctype html><title>Account</title><p>Logged in as %v"
 
 // storePage returns a handler that reads a value of the session, changes another if v says so, and saves it.
-func (s *Subject) storePage(v Visit) http.HandlerFunc {
+func (s *subject) storePage(v visit) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		session, err := s.Store.Get(r, CookieName)
+		session, err := s.store.Get(r, cookieName)
 		if err == nil {
-			if v == GetSaveChanged {
+			if v == getSaveChanged {
 				s.n++
 				session.Values["seen"] = s.n
 			}
@@ -75,20 +77,20 @@ func (s *Subject) storePage(v Visit) http.HandlerFunc {
 }
 
 // sdkPage returns a handler that writes the same page, and makes the requests to DynamoDB by the SDK alone.
-func (s *Subject) sdkPage(v Visit) http.HandlerFunc {
+func (s *subject) sdkPage(v visit) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
-		if err := s.SDK(v); err != nil {
+		if err := s.sdk(v); err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		}
-		fmt.Fprintf(w, page, s.values["email"])
+		fmt.Fprintf(w, page, s.content["email"])
 	}
 }
 
 // view makes the requests of a page view.
-func (s *Subject) view(h http.Handler) error {
+func (s *subject) view(h http.Handler) error {
 	for i := range 10 {
-		r := *s.Request // with a registry of its own
+		r := *s.request // with a registry of its own
 		if i == 9 {
 			r.Method, r.URL = http.MethodPost, &url.URL{Path: "/seen"}
 		}
@@ -113,8 +115,8 @@ func BenchmarkSealed(b *testing.B) {
 		{"zstd+aes", dynamostore.Config{EncryptionKeys: keys}},
 	} {
 		b.Run("form="+test.name+"/size=4KiB", func(b *testing.B) {
-			s := NewSubject(b, test.cfg, Values(4<<10))
-			Compare(b, func() error { return s.Visit(GetSaveChanged) }, "sdk", func() error { return s.SDK(GetSaveChanged) })
+			s := newSubject(b, test.cfg, sessionValues(4<<10))
+			compare(b, func() error { return s.visit(getSaveChanged) }, "sdk", func() error { return s.sdk(getSaveChanged) })
 		})
 	}
 }
@@ -128,9 +130,9 @@ func BenchmarkMerge(b *testing.B) {
 			for i := range list {
 				list[i] = fmt.Sprint("element ", i)
 			}
-			s := NewSubject(b, dynamostore.Config{NoCompression: true}, map[any]any{"list": list})
+			s := newSubject(b, dynamostore.Config{NoCompression: true}, map[any]any{"list": list})
 			s.stub.theirs(b, s.encoded(b, map[any]any{"list": append(slices.Clone(list), "theirs")}))
-			Compare(b,
+			compare(b,
 				func() error { s.stub.refuse = true; return s.append("list", "ours") },
 				"unopposed", func() error { s.stub.refuse = false; return s.append("list", "ours") })
 		})

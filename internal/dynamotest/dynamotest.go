@@ -127,15 +127,10 @@ func (b *Backend) roundTrip(r *http.Request) (*http.Response, error) {
 // transactions. Call it before using Client. The environment variable
 // DYNAMOSTORE_TEST_NO_TRANSACTIONS does the same for all Backends.
 func (b *Backend) RefuseTransactions() {
-	refusal := fails(http.StatusBadRequest, "UnknownOperationException", "An unknown operation was requested.")
+	var refusals Injector
+	refusals.Always(fails(http.StatusBadRequest, "UnknownOperationException", "An unknown operation was requested."), "TransactWriteItems")
 	next := b.transport
-	b.transport = roundTripper(func(r *http.Request) (*http.Response, error) {
-		if Operation(r) != "TransactWriteItems" {
-			return next.RoundTrip(r)
-		}
-		drain(r.Body)
-		return refusal(next, r)
-	})
+	b.transport = roundTripper(func(r *http.Request) (*http.Response, error) { return refusals.RoundTrip(next, r) })
 }
 
 // Inject applies the faults to the next requests of the operation, one fault per request.

@@ -159,13 +159,11 @@ func fails(status int, code, message string) Fault {
 
 // WithoutItem sends the request, and removes the item from the response to a refused conditional
 // write, as a DAX client does.
-func WithoutItem(next http.RoundTripper, r *http.Request) (*http.Response, error) {
-	return Edited(func(answer map[string]any) {
-		if answer["__type"] != nil {
-			delete(answer, "Item")
-		}
-	})(next, r)
-}
+var WithoutItem = Edited(func(answer map[string]any) {
+	if answer["__type"] != nil {
+		delete(answer, "Item")
+	}
+})
 
 // Edited sends the request, and lets change edit the response, for states that an engine cannot get
 // into.

@@ -10,15 +10,20 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
+
+	"github.com/klauspost/compress/zstd"
 )
 
-// The steps after the codec, in the order in which they are taken.
+// The steps after the codec, as a set, and their names in the order in which they are taken.
 const (
-	zstdStep   = "+zstd"
-	aesStep    = "+aes256gcm"
-	base64Step = "+base64"
+	compressed = 1 << iota
+	encrypted
+	encoded
 )
+
+var stepNames = [...]string{"+zstd", "+aes256gcm", "+base64"}
 
 // Config says how data is stored.
 type Config struct {
@@ -34,18 +39,20 @@ type Envelope struct {
 	config Config
 	keys   [][]byte  // derived from config.Keys, see extract
 	tags   [8]string // indexed by the set of steps
-	zstd   compressor
+
+	encoder func() *zstd.Encoder // created at the first use, as is decoder
+	decoder func() *zstd.Decoder
 }
 
 // New returns an Envelope. Each key has 32 bytes: the first seals, all open.
 func New(config Config) *Envelope {
-	e := &Envelope{config: config}
+	e := &Envelope{config: config, encoder: sync.OnceValue(newEncoder), decoder: sync.OnceValue(newDecoder)}
 	for _, key := range config.Keys {
 		e.keys = append(e.keys, extract(key))
 	}
 	for s := range e.tags {
 		e.tags[s] = config.Codec
-		for i, name := range []string{zstdStep, aesStep, base64Step} {
+		for i, name := range stepNames {
 			if s&(1<<i) != 0 {
 				e.tags[s] += name
 			}
@@ -54,20 +61,13 @@ func New(config Config) *Envelope {
 	return e
 }
 
-// steps is a set of steps.
-const (
-	compressed = 1 << iota
-	encrypted
-	encoded
-)
-
 // Seal returns what to store under the session's key, and its tag. The other attributes of the item
 // take overhead bytes. The result may share memory with plain.
 func (e *Envelope) Seal(key string, plain []byte, overhead int) (tag string, stored []byte) {
 	steps := 0
 	stored = plain
 	if e.config.Compress && len(plain) > compressAbove {
-		if small := e.zstd.compress(plain); units(overhead+e.storedSize(small, true)) < units(overhead+e.storedSize(plain, false)) {
+		if small := e.compress(plain); units(overhead+e.storedSize(small)) < units(overhead+e.storedSize(plain)) {
 			stored = small
 			steps |= compressed
 		}
@@ -87,12 +87,12 @@ func (e *Envelope) Seal(key string, plain []byte, overhead int) (tag string, sto
 }
 
 // storedSize returns the size of data, compressed or not, after the remaining steps.
-func (e *Envelope) storedSize(data []byte, compressed bool) int {
+func (e *Envelope) storedSize(data []byte) int {
 	n := len(data)
 	if len(e.config.Keys) > 0 {
 		n += sealSize
 	}
-	if e.config.Text && (len(e.config.Keys) > 0 || compressed || !utf8.Valid(data)) {
+	if e.config.Text && (len(e.config.Keys) > 0 || !utf8.Valid(data)) {
 		n = base64.StdEncoding.EncodedLen(n)
 	}
 	return n
@@ -161,7 +161,7 @@ func (e *Envelope) Open(key, tag string, stored []byte, text bool, limit int) (O
 		o.Current = o.Current && by == 0
 	}
 	if steps&compressed != 0 {
-		if o.Plain, err = e.zstd.decompress(o.Plain, limit); err != nil {
+		if o.Plain, err = e.decompress(o.Plain, limit); err != nil {
 			return Opened{}, err
 		}
 	}
@@ -175,7 +175,7 @@ func (e *Envelope) opensPlaintext() bool { return len(e.config.Keys) == 0 || e.c
 
 // parse returns the steps after the codec's name in a tag.
 func parse(tag string) (steps int, ok bool) {
-	for i, name := range []string{zstdStep, aesStep, base64Step} {
+	for i, name := range stepNames {
 		if rest, found := strings.CutPrefix(tag, name); found {
 			steps |= 1 << i
 			tag = rest

@@ -18,6 +18,8 @@ import (
 	"reflect"
 	"sync/atomic"
 	"time"
+
+	"example.com/dynamostore/internal/substring"
 )
 
 const (
@@ -28,13 +30,14 @@ const (
 // A decoder reads one session.
 type decoder struct {
 	reader
+	text  substring.Source // of data
 	depth int
 }
 
 // Decode returns the values in data, which share no memory with it. It returns false if data must
 // be decoded by encoding/gob, which may return an error.
 func Decode(data []byte) (values map[any]any, ok bool) {
-	d := decoder{reader: reader{data: data, defined: make([]definition, 0, 4)}}
+	d := decoder{reader: reader{data: data, defined: make([]definition, 0, 4)}, text: substring.Source{Data: data}}
 	if id := d.typeID(false); d.shapeOf(id) != (shape{mapShape, idAny, idAny}) || !d.zero() {
 		return nil, false
 	}
@@ -183,7 +186,10 @@ func (d *decoder) enter() bool {
 	return !d.bad
 }
 
-func (d *decoder) string() string { return string(d.bytes(d.uint())) }
+func (d *decoder) string() string {
+	b := d.bytes(d.uint())
+	return d.text.String(d.pos-len(b), d.pos)
+}
 
 // slice reads a []byte, which is nil if it is empty, as from encoding/gob.
 func (d *decoder) slice() []byte { return append([]byte(nil), d.bytes(d.uint())...) }

@@ -39,7 +39,6 @@ import (
 // [snapshot.ErrCycle] or part of the result.
 func Values(ctx context.Context, base, theirs, ours map[any]any) (map[any]any, error) {
 	m := merger{ctx: ctx, seed: maphash.MakeSeed()}
-	m.check()
 	merged := m.maps(root(base), root(theirs), root(ours)).v.Interface().(map[any]any)
 	if m.err != nil {
 		return nil, m.err
@@ -82,27 +81,17 @@ type merger struct {
 	ctx   context.Context
 	seed  maphash.Seed
 	err   error
-	steps int
 	depth int
 }
 
-const (
-	maxDepth   = 10_000 // of nested maps, structs and pointers, as in package snapshot
-	checkEvery = 256    // steps after which the context is checked
-)
+const maxDepth = 10_000 // of nested maps, structs and pointers, as in package snapshot
 
-// step counts a step, which handles one element. It returns false if the merge has failed.
+// step begins a step, which handles one element. It returns false if the merge has failed.
 func (m *merger) step() bool {
-	if m.steps++; m.steps%checkEvery == 0 {
-		m.check()
-	}
-	return m.err == nil
-}
-
-func (m *merger) check() {
 	if m.err == nil {
 		m.err = m.ctx.Err()
 	}
+	return m.err == nil
 }
 
 // value merges one place.
@@ -259,8 +248,7 @@ func (m *merger) structs(b, t, o side) result {
 	byThem, byUs, left := t.ok != b.ok, o.ok != b.ok, t.ok && o.ok
 	fields := make([]reflect.Value, typ.NumField())
 	for i := range fields {
-		f := side{inside(b.v.Field(i)).v, true}
-		r := m.value(f, side{inside(t.v.Field(i)).v, t.ok}, side{inside(o.v.Field(i)).v, o.ok})
+		r := m.value(inside(b.v.Field(i)), side{inside(t.v.Field(i)).v, t.ok}, side{inside(o.v.Field(i)).v, o.ok})
 		if m.err != nil {
 			return result{side: o}
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"maps"
 	"math"
 	"math/rand/v2"
@@ -738,14 +737,27 @@ func elements(kind string, n int) (base, theirs, ours m) {
 	return side(""), side("their "), side("our ")
 }
 
+// A stepCounter counts the steps of a merge, each of which looks at the context.
+type stepCounter struct {
+	context.Context
+	steps int
+}
+
+func (c *stepCounter) Err() error {
+	c.steps++
+	return nil
+}
+
 // Ten times as many elements take about ten times as many steps, whatever holds them.
 func TestStepsAreLinear(t *testing.T) {
 	for _, kind := range []string{"strings", "structs", "objects", "map", "deep"} {
 		steps := func(n int) int {
 			base, theirs, ours := elements(kind, n)
-			mg := merger{ctx: t.Context(), seed: maphash.MakeSeed()}
-			mg.maps(root(base), root(theirs), root(ours))
-			return mg.steps
+			ctx := &stepCounter{Context: t.Context()}
+			if _, err := Values(ctx, base, theirs, ours); err != nil {
+				t.Error(err)
+			}
+			return ctx.steps
 		}
 		if few, many := steps(500), steps(5000); many > 11*few || many > 8*5000 {
 			t.Errorf("%s: %d steps for 500 elements, %d for 5000", kind, few, many)

@@ -1,6 +1,7 @@
 package merge
 
 import (
+	"hash/maphash"
 	"reflect"
 
 	"example.com/dynamostore/internal/snapshot"
@@ -12,7 +13,7 @@ import (
 // For an element of b that both t and o kept, the result has o's, since the request may hold a
 // pointer to it.
 func (m *merger) multiset(b, t, o reflect.Value) []reflect.Value {
-	counts := table{m: m, first: make(map[uint64]int, b.Len())}
+	counts := table{m.seed, make([]entry, 0, b.Len()), make(map[uint64]*entry, b.Len())}
 	for i := range b.Len() {
 		if !m.step() {
 			return nil
@@ -52,16 +53,16 @@ func (m *merger) multiset(b, t, o reflect.Value) []reflect.Value {
 
 // A table counts equal elements. It takes constant time for each element.
 type table struct {
-	m       *merger
-	entries []entry
-	first   map[uint64]int // from a hash to the last entry added with it, counted from 1
+	seed    maphash.Seed
+	entries []entry           // with room for all that are added
+	byHash  map[uint64]*entry // the last one added
 }
 
 type entry struct {
 	value any
 	count int
 	ours  []reflect.Value // the equal elements that we kept
-	next  int             // the previous entry with the same hash, counted from 1; 0 if there is none
+	next  *entry          // with the same hash
 }
 
 // find returns the entry of v, or nil.
@@ -71,22 +72,19 @@ func (t *table) find(v reflect.Value) *entry {
 }
 
 func (t *table) lookup(v any) (e *entry, hash uint64) {
-	hash = snapshot.Hash(t.m.seed, v)
-	for i := t.first[hash]; i != 0; i = t.entries[i-1].next {
-		if e := &t.entries[i-1]; snapshot.Equal(e.value, v) {
-			return e, hash
-		}
+	hash = snapshot.Hash(t.seed, v)
+	for e = t.byHash[hash]; e != nil && !snapshot.Equal(e.value, v); e = e.next {
 	}
-	return nil, hash
+	return e, hash
 }
 
 func (t *table) add(v reflect.Value) {
 	value := v.Interface()
 	e, hash := t.lookup(value)
 	if e == nil {
-		t.entries = append(t.entries, entry{value: value, next: t.first[hash]})
-		t.first[hash] = len(t.entries)
+		t.entries = append(t.entries, entry{value: value, next: t.byHash[hash]})
 		e = &t.entries[len(t.entries)-1]
+		t.byHash[hash] = e
 	}
 	e.count++
 }

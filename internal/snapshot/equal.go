@@ -28,12 +28,11 @@ func EqualValues(a, b map[any]any) bool { return maps.EqualFunc(a, b, Equal) }
 // Some codecs store values alike that Equal distinguishes, such as nil and empty in encoding/gob.
 // That costs an unnecessary write. Treating different values as equal would lose a change.
 func Equal(a, b any) bool {
-	var w walk
-	return w.equal(a, b)
+	return walk{}.equal(a, b)
 }
 
 // equal compares a and b. The types that most sessions hold need no reflection.
-func (w *walk) equal(a, b any) bool {
+func (w walk) equal(a, b any) bool {
 	switch x := a.(type) {
 	case nil, bool, string, int, int8, int16, int32, int64, uint, uint8, uint16, uint32, uint64, uintptr, time.Duration:
 		return a == b
@@ -54,12 +53,12 @@ func (w *walk) equal(a, b any) bool {
 		return ok && (x == nil) == (y == nil) && maps.Equal(x, y)
 	case []any:
 		y, ok := b.([]any)
-		return ok && len(x) == len(y) && w.equalReferents(reflect.ValueOf(a), reflect.ValueOf(b), func() bool {
+		return ok && len(x) == len(y) && w.equalReferents(reflect.ValueOf(a), reflect.ValueOf(b), func(w walk) bool {
 			return slices.EqualFunc(x, y, w.equal)
 		})
 	case map[string]any:
 		y, ok := b.(map[string]any)
-		return ok && len(x) == len(y) && w.equalReferents(reflect.ValueOf(a), reflect.ValueOf(b), func() bool {
+		return ok && len(x) == len(y) && w.equalReferents(reflect.ValueOf(a), reflect.ValueOf(b), func(w walk) bool {
 			return maps.EqualFunc(x, y, w.equal)
 		})
 	}
@@ -67,7 +66,7 @@ func (w *walk) equal(a, b any) bool {
 }
 
 // equalValues is equal with reflection. It can also read unexported fields.
-func (w *walk) equalValues(a, b reflect.Value) bool {
+func (w walk) equalValues(a, b reflect.Value) bool {
 	if !a.IsValid() || !b.IsValid() {
 		return a.IsValid() == b.IsValid()
 	}
@@ -76,11 +75,9 @@ func (w *walk) equalValues(a, b reflect.Value) bool {
 	}
 	switch a.Kind() {
 	case reflect.String:
-		return a.String() == b.String()
+		return a.String() == b.String() // faster than Value.Equal
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		return a.Int() == b.Int()
-	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
-		return a.Uint() == b.Uint()
 	case reflect.Float32, reflect.Float64:
 		return equalFloats(a.Float(), b.Float())
 	case reflect.Complex64, reflect.Complex128:
@@ -99,20 +96,20 @@ func (w *walk) equalValues(a, b reflect.Value) bool {
 		}
 		return every(a.NumField(), func(i int) bool { return w.equalValues(a.Field(i), b.Field(i)) })
 	case reflect.Pointer:
-		return w.equalReferents(a, b, func() bool { return w.equalValues(a.Elem(), b.Elem()) })
+		return w.equalReferents(a, b, func(w walk) bool { return w.equalValues(a.Elem(), b.Elem()) })
 	case reflect.Slice:
-		return a.Len() == b.Len() && w.equalReferents(a, b, func() bool { return w.equalElements(a, b) })
+		return a.Len() == b.Len() && w.equalReferents(a, b, func(w walk) bool { return w.equalElements(a, b) })
 	case reflect.Map:
-		return a.Len() == b.Len() && w.equalReferents(a, b, func() bool { return w.equalEntries(a, b) })
+		return a.Len() == b.Len() && w.equalReferents(a, b, func(w walk) bool { return w.equalEntries(a, b) })
 	case reflect.Func:
 		return a.IsNil() && b.IsNil()
 	}
-	return a.Equal(b) // a bool, a channel, an unsafe.Pointer
+	return a.Equal(b) // a bool, an unsigned integer, a channel, an unsafe.Pointer
 }
 
 // equalReferents calls equal to compare the referents of a and b, which are pointers, slices of the
 // same length or maps, unless they are the same.
-func (w *walk) equalReferents(a, b reflect.Value, equal func() bool) bool {
+func (w walk) equalReferents(a, b reflect.Value, equal func(walk) bool) bool {
 	switch {
 	case a.IsNil() || b.IsNil():
 		return a.IsNil() && b.IsNil()
@@ -122,14 +119,14 @@ func (w *walk) equalReferents(a, b reflect.Value, equal func() bool) bool {
 	return w.inside(a, equal)
 }
 
-func (w *walk) equalElements(a, b reflect.Value) bool {
+func (w walk) equalElements(a, b reflect.Value) bool {
 	if a.Kind() == reflect.Slice && a.Type().Elem().Kind() == reflect.Uint8 {
 		return bytes.Equal(a.Bytes(), b.Bytes())
 	}
 	return every(a.Len(), func(i int) bool { return w.equalValues(a.Index(i), b.Index(i)) })
 }
 
-func (w *walk) equalEntries(a, b reflect.Value) bool {
+func (w walk) equalEntries(a, b reflect.Value) bool {
 	for i := a.MapRange(); i.Next(); {
 		if other := b.MapIndex(i.Key()); !other.IsValid() || !w.equalValues(i.Value(), other) {
 			return false

@@ -11,16 +11,13 @@ import (
 func Hash(seed maphash.Seed, v any) uint64 {
 	var h hasher
 	h.SetSeed(seed)
-	if !h.value(reflect.ValueOf(v)) {
+	if !h.value(walk{}, reflect.ValueOf(v)) {
 		return 0
 	}
 	return h.Sum64()
 }
 
-type hasher struct {
-	maphash.Hash
-	walk
-}
+type hasher struct{ maphash.Hash }
 
 func (h *hasher) float(f float64) {
 	if f != f {
@@ -29,8 +26,9 @@ func (h *hasher) float(f float64) {
 	maphash.WriteComparable(&h.Hash, f)
 }
 
-// value hashes v. It returns false if v is cyclic. Kinds not listed below add nothing to the hash.
-func (h *hasher) value(v reflect.Value) bool {
+// value hashes v, at step w of the walk. It returns false if v is cyclic. Kinds not listed below add
+// nothing to the hash.
+func (h *hasher) value(w walk, v reflect.Value) bool {
 	switch v.Kind() {
 	case reflect.Invalid: // nil in an interface
 		h.WriteByte(0)
@@ -47,50 +45,37 @@ func (h *hasher) value(v reflect.Value) bool {
 		h.float(imag(v.Complex()))
 	case reflect.String:
 		maphash.WriteComparable(&h.Hash, v.String())
-	case reflect.Interface:
-		return h.value(v.Elem())
-	case reflect.Array:
-		return h.elements(v)
 	case reflect.Struct:
 		if v.Type() == timeType && v.CanInterface() {
 			maphash.WriteComparable(&h.Hash, v.Interface().(time.Time).UnixNano())
 			return true
 		}
-		return every(v.NumField(), func(i int) bool { return h.value(v.Field(i)) })
 	case reflect.Pointer, reflect.Slice, reflect.Map:
 		if v.IsNil() || v.Type() == locationType {
 			h.WriteByte(0)
 			return true
 		}
-		return h.inside(v, func() bool { return h.referent(v) })
+		return w.inside(v, func(w walk) bool {
+			switch v.Kind() {
+			case reflect.Map:
+				return h.entries(w, v)
+			case reflect.Slice:
+				maphash.WriteComparable(&h.Hash, v.Len())
+			}
+			return Parts(v, func(part reflect.Value) bool { return h.value(w, part) })
+		})
 	}
-	return true
-}
-
-// referent hashes the referent of v, a pointer, slice or map.
-func (h *hasher) referent(v reflect.Value) bool {
-	switch v.Kind() {
-	case reflect.Pointer:
-		return h.value(v.Elem())
-	case reflect.Slice:
-		maphash.WriteComparable(&h.Hash, v.Len())
-		return h.elements(v)
-	}
-	return h.entries(v)
-}
-
-func (h *hasher) elements(v reflect.Value) bool {
-	return every(v.Len(), func(i int) bool { return h.value(v.Index(i)) })
+	return Parts(v, func(part reflect.Value) bool { return h.value(w, part) })
 }
 
 // entries hashes a map: the sum of the hashes of its entries does not depend on their order.
-func (h *hasher) entries(v reflect.Value) bool {
+func (h *hasher) entries(w walk, v reflect.Value) bool {
 	var sum uint64
-	entry := hasher{walk: h.walk}
+	var entry hasher
 	entry.SetSeed(h.Seed())
 	for i := v.MapRange(); i.Next(); {
 		entry.Reset()
-		if !entry.value(i.Key()) || !entry.value(i.Value()) {
+		if !entry.value(w, i.Key()) || !entry.value(w, i.Value()) {
 			return false
 		}
 		sum += entry.Sum64()

@@ -38,10 +38,9 @@ func Clone(values map[any]any) (map[any]any, error) {
 	if values == nil {
 		return nil, nil
 	}
-	var w walk
 	copied := make(map[any]any, len(values))
 	for k, v := range values {
-		c, ok := w.clone(v)
+		c, ok := walk{}.clone(v)
 		if !ok || !isFixed(reflect.ValueOf(k)) {
 			return nil, cmp.Or(CheckCycles(values), ErrUncloneable)
 		}
@@ -52,7 +51,7 @@ func Clone(values map[any]any) (map[any]any, error) {
 
 // clone returns a deep copy of v, or false if v cannot be copied. The types that most sessions hold
 // need no reflection.
-func (w *walk) clone(v any) (any, bool) {
+func (w walk) clone(v any) (any, bool) {
 	switch t := v.(type) {
 	case nil, bool, string, int, int64, float64, time.Time:
 		return v, true
@@ -65,11 +64,8 @@ func (w *walk) clone(v any) (any, bool) {
 	case map[string]string:
 		return maps.Clone(t), true
 	case []any:
-		if t == nil {
-			return v, true
-		}
-		copied := make([]any, len(t))
-		return copied, w.inside(reflect.ValueOf(v), func() (ok bool) {
+		copied := slices.Clone(t)
+		return copied, w.inside(reflect.ValueOf(v), func(w walk) (ok bool) {
 			for i, e := range t {
 				if copied[i], ok = w.clone(e); !ok {
 					return false
@@ -81,8 +77,8 @@ func (w *walk) clone(v any) (any, bool) {
 		if t == nil {
 			return v, true
 		}
-		copied := make(map[string]any, len(t))
-		return copied, w.inside(reflect.ValueOf(v), func() (ok bool) {
+		copied := make(map[string]any, len(t)) // faster than to change a maps.Clone
+		return copied, w.inside(reflect.ValueOf(v), func(w walk) (ok bool) {
 			for k, e := range t {
 				if copied[k], ok = w.clone(e); !ok {
 					return false
@@ -102,7 +98,7 @@ func (w *walk) clone(v any) (any, bool) {
 }
 
 // detach turns v, a shallow copy that can be set, into a deep copy.
-func (w *walk) detach(v reflect.Value) bool {
+func (w walk) detach(v reflect.Value) bool {
 	if traitsOf(v.Type()).plain {
 		return true
 	}
@@ -128,13 +124,13 @@ func (w *walk) detach(v reflect.Value) bool {
 		return ok
 	case reflect.Pointer, reflect.Slice, reflect.Map:
 		from := reflect.ValueOf(v.Interface()) // v is about to change
-		return w.inside(from, func() bool { return w.copyReferent(v, from) })
+		return w.inside(from, func(w walk) bool { return w.copyReferent(v, from) })
 	}
 	return false // a channel, a func, an unsafe.Pointer
 }
 
 // copyReferent sets v to a deep copy of from, a pointer, slice or map.
-func (w *walk) copyReferent(v, from reflect.Value) bool {
+func (w walk) copyReferent(v, from reflect.Value) bool {
 	t := v.Type()
 	switch v.Kind() {
 	case reflect.Pointer:
@@ -165,7 +161,7 @@ func (w *walk) copyReferent(v, from reflect.Value) bool {
 	return true
 }
 
-func (w *walk) detachElements(v reflect.Value) bool {
+func (w walk) detachElements(v reflect.Value) bool {
 	return traitsOf(v.Type().Elem()).plain || every(v.Len(), func(i int) bool { return w.detach(v.Index(i)) })
 }
 
@@ -175,14 +171,10 @@ func isFixed(v reflect.Value) bool {
 		return true
 	}
 	switch v.Kind() {
-	case reflect.Interface:
-		return isFixed(v.Elem())
+	case reflect.Interface, reflect.Array, reflect.Struct:
+		return Parts(v, isFixed)
 	case reflect.Slice:
 		return v.Len() == 0 // elements appended later do not show in the copy
-	case reflect.Array:
-		return every(v.Len(), func(i int) bool { return isFixed(v.Index(i)) })
-	case reflect.Struct:
-		return every(v.NumField(), func(i int) bool { return isFixed(v.Field(i)) })
 	}
 	return false // a pointer, map, channel or func
 }

@@ -33,19 +33,20 @@ func (a *Admin) Purge(ctx context.Context, opts PurgeOptions) (PurgeStats, error
 	if n := time.Duration(opts.PerSecond); n > 0 {
 		p.limiter.interval = (time.Second + n - 1) / n // rounded up, so that no second has an extra call
 	}
+	segments := max(opts.Segments, 1)
+	errs := make(chan error, segments)
 	var wg sync.WaitGroup
-	for segment := range max(opts.Segments, 1) {
+	for segment := range segments {
 		wg.Go(func() {
 			if err := p.purgeSegment(ctx, segment); err != nil {
-				p.failOnce.Do(func() {
-					p.err = err
-					cancel()
-				})
+				errs <- err
+				cancel() // the other segments
 			}
 		})
 	}
 	wg.Wait()
-	return p.stats, p.err
+	close(errs)
+	return p.stats, <-errs // the first one, or nil
 }
 
 // purge is one call of Purge.
@@ -53,9 +54,6 @@ type purge struct {
 	*Admin
 	opts    PurgeOptions
 	limiter limiter
-
-	failOnce sync.Once
-	err      error // the first one, which ends the other segments
 
 	mu       sync.Mutex
 	stats    PurgeStats

@@ -84,11 +84,11 @@ func send[In, Out any](ctx context.Context, r request, call func(context.Context
 func (a *Admin) describeTable(ctx context.Context, client describer) (*types.TableDescription, error) {
 	r := request{a, "describe", "DescribeTable"}
 	out, err := send(ctx, r, client.DescribeTable, &dynamodb.DescribeTableInput{TableName: &a.cfg.Table})
-	switch {
-	case err != nil:
+	if err == nil && (out == nil || out.Table == nil) {
+		err = a.emptyResponse(r.operation)
+	}
+	if err != nil {
 		return nil, err
-	case out == nil || out.Table == nil:
-		return nil, a.emptyResponse(r.operation)
 	}
 	return out.Table, nil
 }
@@ -98,11 +98,11 @@ func (a *Admin) describeTable(ctx context.Context, client describer) (*types.Tab
 func (a *Admin) describeTTL(ctx context.Context, client describer) (*types.TimeToLiveDescription, error) {
 	r := request{a, "describe TTL of", "DescribeTimeToLive"}
 	out, err := send(ctx, r, client.DescribeTimeToLive, &dynamodb.DescribeTimeToLiveInput{TableName: &a.cfg.Table})
-	switch {
-	case err != nil:
+	if err == nil && (out == nil || out.TimeToLiveDescription == nil) {
+		err = a.emptyResponse(r.operation)
+	}
+	if err != nil {
 		return nil, err
-	case out == nil || out.TimeToLiveDescription == nil:
-		return nil, a.emptyResponse(r.operation)
 	}
 	return out.TimeToLiveDescription, nil
 }

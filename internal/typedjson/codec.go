@@ -71,6 +71,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"example.com/dynamostore/internal/substring"
 )
 
 // maxDepth is how deep plain and tagged values may nest. In JSON that another program wrote, half
@@ -129,11 +131,11 @@ func (c *Codec) Encode(values map[any]any) ([]byte, error) {
 // Decode returns the values that Encode was given. Its error quotes nothing of data except the name
 // of a type. Decode does not retain data.
 func (c *Codec) Decode(data []byte) (map[any]any, error) {
-	var s session
+	s := stored{input: substring.Source{Data: data}}
 	if err := json.Unmarshal(data, &s, c.options); err != nil {
 		return nil, safe(err, errNotSession)
 	}
-	return s, nil
+	return s.values, nil
 }
 
 // DecodeForeign returns the values of a JSON object that another program wrote, in which $ has no
@@ -141,8 +143,14 @@ func (c *Codec) Decode(data []byte) (map[any]any, error) {
 // Decode.
 func (*Codec) DecodeForeign(data []byte) (map[any]any, error) { return foreign.Decode(data) }
 
-// A session is the outermost object. A map[any]any in a listed type is not one.
+// A session is the outermost object, to encode. A map[any]any in a listed type is not one.
 type session map[any]any
+
+// A stored session is the outermost object, to decode.
+type stored struct {
+	input  substring.Source
+	values map[any]any
+}
 
 func (c *Codec) encodeSession(e *jsontext.Encoder, s session) error {
 	members := slices.Grow(make([]member, 0, 16), len(s))
@@ -156,28 +164,29 @@ func (c *Codec) encodeSession(e *jsontext.Encoder, s session) error {
 	return c.encodeMembers(e, members)
 }
 
-func (c *Codec) decodeSession(d *jsontext.Decoder, s *session) error {
+func (c *Codec) decodeSession(from *jsontext.Decoder, s *stored) error {
+	d := decoder{Codec: c, Decoder: from, input: &s.input}
 	if d.PeekKind() != jsontext.KindBeginObject {
 		return errNotSession
 	}
-	if err := skip(d); err != nil {
+	if err := d.skip(); err != nil {
 		return err
 	}
-	*s = make(session)
+	s.values = make(map[any]any)
 	for n := 1; d.PeekKind() != jsontext.KindEndObject; n++ {
-		name, err := decodeString(d)
+		name, err := d.string()
 		if err == nil && c.types != nil {
 			name, err = unescape(name)
 		}
 		if err != nil {
 			return err
 		}
-		if (*s)[name], err = c.decode(d); err != nil {
+		if s.values[name], err = d.value(); err != nil {
 			return err
 		}
-		if len(*s) < n {
+		if len(s.values) < n {
 			return errNotSession // a name occurs twice
 		}
 	}
-	return skip(d)
+	return d.skip()
 }

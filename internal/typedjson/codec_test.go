@@ -423,7 +423,7 @@ func TestEncodeReturnsFreshBytes(t *testing.T) {
 
 func TestDecodeDoesNotRetainItsInput(t *testing.T) {
 	c := testCodec(t)
-	for _, size := range []int{10, 4096} {
+	for _, size := range []int{10, 64, 65, 4096} {
 		text := strings.Repeat("x", size)
 		want := map[any]any{"k": text, "b": []byte("bytes"), "r": Role(text), "m": map[string]any{text: []string{text}}}
 		data, err := c.Encode(want)

@@ -9,22 +9,31 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"example.com/dynamostore/internal/substring"
 )
 
-// decode reads a value that encode wrote.
-func (c *Codec) decode(d *jsontext.Decoder) (any, error) {
-	if d.StackDepth() > c.depth {
+// A decoder reads plain and tagged values.
+type decoder struct {
+	*Codec
+	*jsontext.Decoder
+	input *substring.Source // of Decoder; nil if it is not known
+}
+
+// value reads a value that encode wrote.
+func (d *decoder) value() (any, error) {
+	if d.StackDepth() > d.depth {
 		return nil, errNotSession
 	}
 	switch d.PeekKind() {
 	case jsontext.KindString:
-		return decodeString(d)
+		return d.string()
 	case jsontext.KindNumber:
-		return decodeNumber(d)
+		return d.number()
 	case jsontext.KindBeginArray:
-		return c.decodeSlice(d)
+		return d.slice()
 	case jsontext.KindBeginObject:
-		return c.decodeObject(d)
+		return d.object()
 	}
 	t, err := d.ReadToken()
 	if err != nil || t.Kind() == jsontext.KindNull {
@@ -33,21 +42,25 @@ func (c *Codec) decode(d *jsontext.Decoder) (any, error) {
 	return t.Bool(), nil
 }
 
-func decodeString(d *jsontext.Decoder) (string, error) {
+func (d *decoder) string() (string, error) {
 	v, err := d.ReadValue()
 	if err != nil {
 		return "", err
 	}
-	if bytes.IndexByte(v, '\\') < 0 {
-		return string(v[1 : len(v)-1]), nil // much faster
+	if bytes.IndexByte(v, '\\') >= 0 {
+		b, err := jsontext.AppendUnquote(nil, v)
+		return string(b), err
 	}
-	b, err := jsontext.AppendUnquote(nil, v)
-	return string(b), err
+	if d.input == nil {
+		return string(v[1 : len(v)-1]), nil
+	}
+	end := int(d.InputOffset())
+	return d.input.String(end-len(v)+1, end-1), nil
 }
 
-// decodeNumber reads a float64, or a whole number as the first of int, int64, uint64 and float64
+// number reads a float64, or a whole number as the first of int, int64, uint64 and float64
 // that can hold it.
-func decodeNumber(d *jsontext.Decoder) (any, error) {
+func (d *decoder) number() (any, error) {
 	v, err := d.ReadValue()
 	if err != nil {
 		return nil, err
@@ -66,53 +79,53 @@ func decodeNumber(d *jsontext.Decoder) (any, error) {
 	return strconv.ParseFloat(string(v), 64)
 }
 
-func (c *Codec) decodeSlice(d *jsontext.Decoder) (any, error) {
-	if err := skip(d); err != nil {
+func (d *decoder) slice() (any, error) {
+	if err := d.skip(); err != nil {
 		return nil, err
 	}
 	s := []any{}
 	for d.PeekKind() != jsontext.KindEndArray {
-		v, err := c.decode(d)
+		v, err := d.value()
 		if err != nil {
 			return nil, err
 		}
 		s = append(s, v)
 	}
-	return s, skip(d)
+	return s, d.skip()
 }
 
-// decodeObject reads a map[string]any, or a tagged value.
-func (c *Codec) decodeObject(d *jsontext.Decoder) (any, error) {
-	if err := skip(d); err != nil {
+// object reads a map[string]any, or a tagged value.
+func (d *decoder) object() (any, error) {
+	if err := d.skip(); err != nil {
 		return nil, err
 	}
 	m := make(map[string]any)
 	for n := 1; d.PeekKind() != jsontext.KindEndObject; n++ {
-		name, err := decodeString(d)
+		name, err := d.string()
 		if err != nil {
 			return nil, err
 		}
-		if c.types != nil && n == 1 && strings.HasPrefix(name, "$") {
-			return c.decodeTagged(d, name)
+		if d.types != nil && n == 1 && strings.HasPrefix(name, "$") {
+			return d.tagged(name)
 		}
-		if m[name], err = c.decode(d); err != nil {
+		if m[name], err = d.value(); err != nil {
 			return nil, err
 		}
 		if len(m) < n {
 			return nil, errNotSession // a name occurs twice
 		}
 	}
-	return m, skip(d)
+	return m, d.skip()
 }
 
-// decodeTagged reads the rest of a tagged value, behind the tag.
-func (c *Codec) decodeTagged(d *jsontext.Decoder, tag string) (any, error) {
-	t, ok := c.types.types[tag]
+// tagged reads the rest of a tagged value, behind the tag.
+func (d *decoder) tagged(tag string) (any, error) {
+	t, ok := d.types.types[tag]
 	if !ok {
 		return nil, unknownTag(tag)
 	}
 	v := reflect.New(t)
-	if err := json.UnmarshalDecode(d, v.Interface(), uniqueNames); err != nil {
+	if err := json.UnmarshalDecode(d.Decoder, v.Interface(), uniqueNames); err != nil {
 		instead := errNotSession
 		if _, ok := err.(*json.SemanticError); ok {
 			instead = safeError(fmt.Sprintf("it holds a value that is not a valid %v", t))
@@ -122,11 +135,11 @@ func (c *Codec) decodeTagged(d *jsontext.Decoder, tag string) (any, error) {
 	if d.PeekKind() != jsontext.KindEndObject {
 		return nil, errNotSession // a tag must be the only name
 	}
-	return v.Elem().Interface(), skip(d)
+	return v.Elem().Interface(), d.skip()
 }
 
 // skip reads a token whose kind is known.
-func skip(d *jsontext.Decoder) error {
+func (d *decoder) skip() error {
 	_, err := d.ReadToken()
 	return err
 }

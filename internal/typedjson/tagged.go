@@ -27,7 +27,7 @@ func (c *Codec) jsonOptions() json.Options {
 	unmarshalers := []*json.Unmarshalers{
 		json.UnmarshalFromFunc(c.decodeSession),
 		json.UnmarshalFromFunc(func(d *jsontext.Decoder, v *any) (err error) {
-			*v, err = c.decode(d)
+			*v, err = (&decoder{Codec: c, Decoder: d}).value()
 			return err
 		}),
 	}
@@ -63,7 +63,7 @@ func asText[T any](format func(T) string, parse func(string) (T, error)) (*json.
 		if d.PeekKind() != jsontext.KindString {
 			return errors.ErrUnsupported
 		}
-		text, err := decodeString(d)
+		text, err := (&decoder{Decoder: d}).string()
 		if err == nil {
 			*v, err = parse(text)
 		}

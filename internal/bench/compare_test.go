@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Compare runs store and the other in turn, and reports the CPU time of both:
+// compare runs store and the other in turn, and reports the CPU time of both:
 //
 //	store-ns/op  what a call of store takes
 //	NAME-ns/op   what a call of the other takes
@@ -17,7 +17,7 @@ import (
 //
 // Neighboring turns see the same machine, whatever else runs on it, so their ratio holds where the
 // times do not. A turn is long enough to collect its own garbage.
-func Compare(b *testing.B, store func() error, name string, other func() error) {
+func compare(b *testing.B, store func() error, name string, other func() error) {
 	const turn = 20 * time.Millisecond
 	var times [2][]float64 // ns of CPU of a call, for each turn
 	run := func(i int, f func() error) {

@@ -1,14 +1,6 @@
 //go:build unix
 
-// Package peers measures a Store beside other session stores for Go that the module proxy serves. It is a
-// module of its own, so that nobody else needs them.
-//
-//	go test -run '^$' -bench . .
-//
-// No server is part of it. What the Store sends is answered by a transport, and what the Redis stores send by
-// a connection in memory, both of which answer at once. So the sockets are left out and, of DynamoDB,
-// net/http's client and TLS. The files of FilesystemStore are files.
-package peers
+package bench
 
 import (
 	"bytes"
@@ -29,26 +21,30 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"example.com/dynamostore"
-	"example.com/dynamostore/internal/bench"
 )
 
-const sessionSize = 1 << 10
+// peerSize is the size of the session that is compared with other stores.
+//
+// What the Redis stores send is answered by a connection in memory, as the Store's requests are by a
+// transport. So the sockets are left out and, of DynamoDB, net/http's client and TLS. The files of
+// FilesystemStore are files.
+const peerSize = 1 << 10
 
-// A visitor is a browser with a session in a store.
+// A visitor has a session in a store.
 type visitor interface {
 	// visit makes a request, which must find the session.
-	visit(bench.Visit) error
+	visit(visit) error
 	// values returns the session of the last visit.
 	values() map[any]any
 }
 
 var visits = []struct {
 	name string
-	bench.Visit
+	visit
 }{
-	{"Get", bench.Get},
-	{"GetSaveUnchanged", bench.GetSaveUnchanged},
-	{"GetSaveChanged", bench.GetSaveChanged},
+	{"Get", get},
+	{"GetSaveUnchanged", getSaveUnchanged},
+	{"GetSaveChanged", getSaveChanged},
 }
 
 var peers = []struct {
@@ -61,8 +57,7 @@ var peers = []struct {
 }
 
 func newStore(t testing.TB) visitor {
-	s := bench.NewSubject(t, dynamostore.Config{}, bench.Values(sessionSize))
-	return &gorilla{store: s.Store, request: s.Request, response: response{}}
+	return &newSubject(t, dynamostore.Config{}, sessionValues(peerSize)).browser
 }
 
 func newFilesystem(t testing.TB) visitor {
@@ -83,27 +78,18 @@ func newRedisstore(t testing.TB) visitor {
 	return newGorilla(t, store)
 }
 
-// A gorilla is a visitor of a store for gorilla/sessions.
-type gorilla struct {
-	store    sessions.Store
-	request  *http.Request
-	response response
-	session  *sessions.Session
-	n        int
-}
-
 // newGorilla returns a visitor who has made a first visit.
-func newGorilla(t testing.TB, store sessions.Store) *gorilla {
+func newGorilla(t testing.TB, store sessions.Store) *browser {
 	r, w := httptest.NewRequest("GET", "/", nil), httptest.NewRecorder()
-	session, err := store.Get(r, bench.CookieName)
+	session, err := store.Get(r, cookieName)
 	if err != nil {
 		t.Fatal(err)
 	}
-	session.Values = bench.Values(sessionSize)
+	session.Values = sessionValues(peerSize)
 	if err := session.Save(r, w); err != nil {
 		t.Fatal(err)
 	}
-	return &gorilla{store: store, request: withCookie(w), response: response{}}
+	return &browser{store: store, request: withCookie(w), response: response{}}
 }
 
 // withCookie returns a request with the cookie of a response.
@@ -115,36 +101,6 @@ func withCookie(w *httptest.ResponseRecorder) *http.Request {
 	return r
 }
 
-func (g *gorilla) visit(v bench.Visit) error {
-	clear(g.response)
-	r := *g.request // with a registry of its own
-	session, err := g.store.Get(&r, bench.CookieName)
-	if err != nil {
-		return err
-	}
-	g.session = session
-	if session.IsNew || session.Values["email"] == nil {
-		return errors.New("no session was loaded")
-	}
-	if v == bench.Get {
-		return nil
-	}
-	if v == bench.GetSaveChanged {
-		g.n++
-		session.Values["seen"] = g.n
-	}
-	return session.Save(&r, g.response)
-}
-
-func (g *gorilla) values() map[any]any { return g.session.Values }
-
-// A response is a response that nobody reads.
-type response http.Header
-
-func (r response) Header() http.Header         { return http.Header(r) }
-func (r response) Write(b []byte) (int, error) { return len(b), nil }
-func (r response) WriteHeader(int)             {}
-
 // scsVisitor is a visitor of scs, whose middleware writes a session only if it was changed. To it, a visit
 // that saves nothing and one that saves an unchanged session are the same.
 type scsVisitor struct {
@@ -154,7 +110,7 @@ type scsVisitor struct {
 	response response
 	n        int
 
-	now     bench.Visit // of the request under way
+	now     visit // of the request under way
 	session context.Context
 	err     error
 }
@@ -168,7 +124,7 @@ func newSCS(t testing.TB) visitor {
 	s.manager.ErrorFunc = func(_ http.ResponseWriter, _ *http.Request, err error) { s.err = err }
 	s.handler = s.manager.LoadAndSave(http.HandlerFunc(s.serve))
 
-	s.now = bench.FirstVisit
+	s.now = firstVisit
 	w := httptest.NewRecorder()
 	s.handler.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 	if s.err != nil {
@@ -178,7 +134,7 @@ func newSCS(t testing.TB) visitor {
 	return s
 }
 
-func (s *scsVisitor) visit(v bench.Visit) error {
+func (s *scsVisitor) visit(v visit) error {
 	clear(s.response)
 	s.now, s.err = v, nil
 	s.handler.ServeHTTP(s.response, s.request)
@@ -188,13 +144,13 @@ func (s *scsVisitor) visit(v bench.Visit) error {
 func (s *scsVisitor) serve(_ http.ResponseWriter, r *http.Request) {
 	s.session = r.Context()
 	switch {
-	case s.now == bench.FirstVisit:
-		for k, v := range bench.Values(sessionSize) {
+	case s.now == firstVisit:
+		for k, v := range sessionValues(peerSize) {
 			s.manager.Put(s.session, k.(string), v)
 		}
 	case s.manager.Get(s.session, "email") == nil:
 		s.err = errors.New("no session was loaded")
-	case s.now == bench.GetSaveChanged:
+	case s.now == getSaveChanged:
 		s.n++
 		s.manager.Put(s.session, "seen", s.n)
 	}
@@ -212,7 +168,7 @@ func (s *scsVisitor) values() map[any]any {
 func TestVisits(t *testing.T) {
 	check := func(t *testing.T, v visitor, want map[any]any) {
 		t.Helper()
-		if err := v.visit(bench.Get); err != nil {
+		if err := v.visit(get); err != nil {
 			t.Fatal(err)
 		}
 		if got := v.values(); !reflect.DeepEqual(got, want) {
@@ -222,12 +178,12 @@ func TestVisits(t *testing.T) {
 	run := func(t *testing.T, v visitor) {
 		t.Helper()
 		for _, visit := range visits {
-			if err := v.visit(visit.Visit); err != nil {
+			if err := v.visit(visit.visit); err != nil {
 				t.Errorf("%s: %v", visit.name, err)
 			}
 		}
 	}
-	want := bench.Values(sessionSize)
+	want := sessionValues(peerSize)
 	t.Run("dynamostore", func(t *testing.T) {
 		v := newStore(t)
 		check(t, v, want)
@@ -246,15 +202,13 @@ func TestVisits(t *testing.T) {
 	}
 }
 
-func BenchmarkGet(b *testing.B)              { benchmark(b, bench.Get) }
-func BenchmarkGetSaveUnchanged(b *testing.B) { benchmark(b, bench.GetSaveUnchanged) }
-func BenchmarkGetSaveChanged(b *testing.B)   { benchmark(b, bench.GetSaveChanged) }
-
-func benchmark(b *testing.B, visit bench.Visit) {
-	for _, peer := range peers {
-		b.Run("peer="+peer.name, func(b *testing.B) {
-			ours, theirs := newStore(b), peer.open(b)
-			bench.Compare(b, func() error { return ours.visit(visit) }, "peer", func() error { return theirs.visit(visit) })
-		})
+func BenchmarkPeers(b *testing.B) {
+	for _, v := range visits {
+		for _, peer := range peers {
+			b.Run(v.name+"/peer="+peer.name, func(b *testing.B) {
+				ours, theirs := newStore(b), peer.open(b)
+				compare(b, func() error { return ours.visit(v.visit) }, "peer", func() error { return theirs.visit(v.visit) })
+			})
+		}
 	}
 }

@@ -1,10 +1,11 @@
-// Package bench measures a Store beside the AWS SDK alone, which makes the same requests. DynamoDB's
+// Package bench measures a Store beside the AWS SDK alone, which makes the same requests, and beside
+// other session stores for Go. It is a module of its own, so that nobody else needs those. DynamoDB's
 // own time is left out: a transport in this process answers at once.
 //
-//	go test -run '^$' -bench . ./internal/bench
+//	go test -run '^$' -bench .
 //
-// Each benchmark takes turns between the two, in one run, and reports CPU time; see Compare.
-// Section 9 of DESIGN.md bounds the ratios. Module peers compares the same visits on other stores.
+// Each benchmark takes turns between two subjects, in one run, and reports CPU time; see compare.
+// Section 9 of DESIGN.md bounds the ratios.
 package bench
 
 import (
@@ -17,6 +18,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -33,39 +35,80 @@ import (
 	"example.com/dynamostore"
 )
 
-// CookieName is the name of the session.
-const CookieName = "session"
+const cookieName = "session"
 
 func init() { gob.Register(map[string]any{}) }
 
 var key = bytes.Repeat([]byte("a"), 32)
 
-// A Visit is what a request does with its session.
-type Visit int
+// A visit is what a request does with its session.
+type visit int
 
 const (
-	Get Visit = iota
-	GetSaveUnchanged
-	GetSaveChanged
-	FirstVisit
+	get visit = iota
+	getSaveUnchanged
+	getSaveChanged
+	firstVisit
 )
 
-// Subject is what is measured: a visitor of a Store, without the parts of HTTP that are not the
-// Store's, and the SDK's client that the Store uses.
-type Subject struct {
-	Store   *dynamostore.Store
-	Request *http.Request // with the session's cookie
+// A browser has a session in a store for gorilla/sessions. It visits without the parts of HTTP that
+// are not the store's.
+type browser struct {
+	store    sessions.Store
+	request  *http.Request // with the session's cookie
+	response response
+	session  *sessions.Session // of the last visit
+	n        int
+}
+
+// visit makes a request, which must find the session.
+func (b *browser) visit(v visit) error {
+	return b.do(b.request, v != get, func(session *sessions.Session) {
+		if v == getSaveChanged {
+			b.n++
+			session.Values["seen"] = b.n
+		}
+	})
+}
+
+func (b *browser) values() map[any]any { return b.session.Values }
+
+func (b *browser) do(request *http.Request, save bool, change func(*sessions.Session)) (err error) {
+	clear(b.response)
+	r := *request // with a registry of its own
+	if b.session, err = b.store.Get(&r, cookieName); err != nil {
+		return err
+	}
+	if request == b.request && b.session.IsNew {
+		return errors.New("no session was loaded")
+	}
+	change(b.session)
+	if !save {
+		return nil
+	}
+	return b.session.Save(&r, b.response)
+}
+
+// A response is a response that nobody reads.
+type response http.Header
+
+func (r response) Header() http.Header         { return http.Header(r) }
+func (r response) Write(b []byte) (int, error) { return len(b), nil }
+func (r response) WriteHeader(int)             {}
+
+// subject is the browser of a Store, and the SDK's client that the Store uses.
+type subject struct {
+	browser
 	client  *dynamodb.Client
 	stub    *stub
 	sent    *recorder
-	header  http.Header
-	values  map[any]any
-	n       int
+	content map[any]any // the values of the session
 }
 
-// NewSubject returns a visitor who has a session of those values.
-func NewSubject(b testing.TB, cfg dynamostore.Config, values map[any]any) *Subject {
-	s := &Subject{stub: newStub(), header: http.Header{}, values: values, Request: httptest.NewRequest("GET", "/", nil)}
+// newSubject returns a subject that has a session of those values.
+func newSubject(b testing.TB, cfg dynamostore.Config, values map[any]any) *subject {
+	s := &subject{stub: newStub(), content: values}
+	s.response, s.request = response{}, httptest.NewRequest("GET", "/", nil)
 	s.client = dynamostore.NewClient(aws.Config{
 		Region:     "us-east-1",
 		HTTPClient: &http.Client{Transport: s.stub},
@@ -81,74 +124,47 @@ func NewSubject(b testing.TB, cfg dynamostore.Config, values map[any]any) *Subje
 			b.Fatal(err)
 		}
 	}
-	do(s.Visit(FirstVisit))
+	do(s.visit(firstVisit))
 	s.stub.item = itemAnswer(b, s.sent.put.Item)
 	id := s.sent.put.Item["id"].(*types.AttributeValueMemberS).Value
-	cookie, err := securecookie.EncodeMulti(CookieName, id, securecookie.CodecsFromPairs(key)...)
+	cookie, err := securecookie.EncodeMulti(cookieName, id, securecookie.CodecsFromPairs(key)...)
 	do(err)
-	s.Request.AddCookie(sessions.NewCookie(CookieName, cookie, &sessions.Options{}))
-	do(s.Visit(GetSaveChanged))
+	s.request.AddCookie(sessions.NewCookie(cookieName, cookie, &sessions.Options{}))
+	do(s.visit(getSaveChanged))
 	s.open(b, s.client, cfg)
 	return s
 }
 
-func (s *Subject) open(b testing.TB, client dynamostore.Client, cfg dynamostore.Config) {
+func (s *subject) open(b testing.TB, client dynamostore.Client, cfg dynamostore.Config) {
 	var err error
-	if s.Store, err = dynamostore.New(client, cfg, key); err != nil {
+	if s.store, err = dynamostore.New(client, cfg, key); err != nil {
 		b.Fatal(err)
 	}
 }
 
-// Header, Write and WriteHeader are those of a response that nobody reads.
-func (s *Subject) Header() http.Header         { return s.header }
-func (s *Subject) Write(b []byte) (int, error) { return len(b), nil }
-func (s *Subject) WriteHeader(int)             {}
-
-// Visit is one request.
-func (s *Subject) Visit(v Visit) error {
-	if v == FirstVisit {
-		return s.do(&http.Request{Header: http.Header{}}, func(session *sessions.Session) { session.Values = s.values }, true)
+// visit makes a request. The first visit has no cookie.
+func (s *subject) visit(v visit) error {
+	if v == firstVisit {
+		return s.do(&http.Request{Header: http.Header{}}, true, func(session *sessions.Session) { session.Values = s.content })
 	}
-	return s.do(s.Request, func(session *sessions.Session) {
-		if v == GetSaveChanged {
-			s.n++
-			session.Values["seen"] = s.n
-		}
-	}, v != Get)
+	return s.browser.visit(v)
 }
 
 // append is a request that appends to a list.
-func (s *Subject) append(key, element string) error {
-	return s.do(s.Request, func(session *sessions.Session) {
+func (s *subject) append(key, element string) error {
+	return s.do(s.request, true, func(session *sessions.Session) {
 		session.Values[key] = append(session.Values[key].([]string), element)
-	}, true)
+	})
 }
 
-func (s *Subject) do(request *http.Request, change func(*sessions.Session), save bool) error {
-	clear(s.header)
-	r := *request // with a registry of its own
-	session, err := s.Store.Get(&r, CookieName)
-	if err != nil {
-		return err
-	}
-	if request == s.Request && session.IsNew {
-		return errors.New("no session was loaded")
-	}
-	change(session)
-	if !save {
-		return nil
-	}
-	return session.Save(&r, s)
-}
-
-// SDK makes the requests of a visit by the SDK alone.
-func (s *Subject) SDK(v Visit) error {
+// sdk makes the requests of a visit by the SDK alone.
+func (s *subject) sdk(v visit) error {
 	ctx := context.Background()
-	if v == FirstVisit {
+	if v == firstVisit {
 		_, err := s.client.PutItem(ctx, s.sent.put)
 		return err
 	}
-	if _, err := s.client.GetItem(ctx, s.sent.get); err != nil || v != GetSaveChanged {
+	if _, err := s.client.GetItem(ctx, s.sent.get); err != nil || v != getSaveChanged {
 		return err
 	}
 	_, err := s.client.UpdateItem(ctx, s.sent.update)
@@ -156,15 +172,12 @@ func (s *Subject) SDK(v Visit) error {
 }
 
 // encoded returns the item of the session with other values, as another request would leave it.
-func (s *Subject) encoded(b testing.TB, values map[any]any) map[string]types.AttributeValue {
+func (s *subject) encoded(b testing.TB, values map[any]any) map[string]types.AttributeValue {
 	data, err := dynamostore.GobCodec{}.Encode(values)
 	if err != nil {
 		b.Fatal(err)
 	}
-	item := make(map[string]types.AttributeValue)
-	for name, v := range s.sent.put.Item {
-		item[name] = v
-	}
+	item := maps.Clone(s.sent.put.Item)
 	item["data"] = &types.AttributeValueMemberB{Value: data}
 	item["version"] = &types.AttributeValueMemberS{Value: "0000000000000000THEIR"}
 	return item
@@ -284,9 +297,9 @@ func (s *stub) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// Values returns a session of about size bytes as JSON: an account, settings, flashes, and then what
+// sessionValues returns a session of about size bytes as JSON: an account, settings, flashes, and then what
 // makes sessions large, a few long strings such as tokens of single sign-on and drafts of forms.
-func Values(size int) map[any]any {
+func sessionValues(size int) map[any]any {
 	v := map[any]any{
 		"user": "u-8f14e45fceea167a", "csrf": "b1946ac92492d2347c6235b4d2611184", "seen": 0,
 		"email": "ann.example@example.com", "authenticated": true, "score": 0.75,
