@@ -45,9 +45,23 @@ func validation(format string, args ...any) *apiError {
 	return &apiError{typ: "com.amazon.coral.validate#ValidationException", message: fmt.Sprintf(format, args...)}
 }
 
-// invalid returns a validation error about an expression. what is the parameter that holds it.
-func invalid(what, format string, args ...any) *apiError {
-	return validation("Invalid %s: %s", what, fmt.Sprintf(format, args...))
+// refuseIf panics with a validation error if cond is true.
+func refuseIf(cond bool, format string, args ...any) {
+	if cond {
+		panic(validation(format, args...))
+	}
+}
+
+// reworded runs f, and adds texts to the message of a validation error that it panics with.
+func reworded(before, after string, f func()) {
+	err := attempt(f)
+	switch {
+	case err == nil:
+	case err.name() == "ValidationException":
+		panic(validation("%s%s%s", before, err.message, after))
+	default:
+		panic(err)
+	}
 }
 
 func exception(name, format string, args ...any) *apiError {
@@ -59,11 +73,14 @@ func serialization(format string, args ...any) *apiError {
 	return &apiError{typ: "com.amazon.coral.service#SerializationException", message: fmt.Sprintf(format, args...)}
 }
 
-// mismatch returns a validation error about an attribute that does not fit the table's schema.
-func mismatch(format string, args ...any) *apiError {
-	err := validation(format, args...)
-	err.cancels = true
-	return err
+// mismatchIf panics with a validation error about an attribute that does not fit the table's schema
+// if cond is true.
+func mismatchIf(cond bool, format string, args ...any) {
+	if cond {
+		err := validation(format, args...)
+		err.cancels = true
+		panic(err)
+	}
 }
 
 func notFound(detail string) *apiError {

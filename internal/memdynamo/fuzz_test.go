@@ -94,10 +94,10 @@ func FuzzExpression(f *testing.F) {
 		}
 
 		var tree *node
-		if try(func() { tree = parse("E", source, (*parser).condition) }) == nil {
+		if try(func() { tree = parse(source, (*parser).condition) }) == nil {
 			text := tree.render()
 			var again *node
-			err := try(func() { again = parse("E", text, (*parser).condition) })
+			err := try(func() { again = parse(text, (*parser).condition) })
 			switch {
 			case len(text) > maxExpressionSize:
 			case err != nil:

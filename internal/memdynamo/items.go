@@ -84,9 +84,7 @@ func parseWrite(p params, t *table, kind string) *write {
 	w.condition = scope.condition("ConditionExpression")
 	scope.checkUsed()
 	for _, a := range w.actions {
-		if t.key.has(a.path[0].name) {
-			panic(mismatch("One or more parameter values were invalid: Cannot update attribute %s. This attribute is part of the key", a.path[0].name))
-		}
+		mismatchIf(t.key.has(a.path[0].name), "One or more parameter values were invalid: Cannot update attribute %s. This attribute is part of the key", a.path[0].name)
 	}
 	t.checkScalar(scope.nested)
 	switch kind {

@@ -24,55 +24,38 @@ type decimal struct {
 	exp    int
 }
 
-var errNotNumber = validation("A value provided cannot be converted into a number")
-
 var number = regexp.MustCompile(`^([+-]?)(\d*)\.?(\d*)(?:[eE]([+-]?\d+))?$`)
 
 // parseDecimal reads a number as DynamoDB accepts it: an optional sign, digits with an optional
 // point, and an optional exponent.
-func parseDecimal(s string) (decimal, error) {
+func parseDecimal(s string) decimal {
 	m := number.FindStringSubmatch(s)
-	if m == nil || m[2]+m[3] == "" {
-		return decimal{}, errNotNumber
+	ok := m != nil && m[2]+m[3] != ""
+	exp := int64(0)
+	if ok && m[4] != "" {
+		var err error
+		exp, err = strconv.ParseInt(m[4], 10, 32)
+		ok = err == nil
 	}
-	exp := 0
-	if m[4] != "" {
-		e, err := strconv.ParseInt(m[4], 10, 32)
-		if err != nil {
-			return decimal{}, errNotNumber
-		}
-		exp = int(e)
-	}
-	return newDecimal(m[1] == "-", m[2]+m[3], exp+len(m[2]))
-}
-
-// must returns d, or panics with the error, which is an apiError.
-func must(d decimal, err error) decimal {
-	if err != nil {
-		panic(err)
-	}
-	return d
+	refuseIf(!ok, "A value provided cannot be converted into a number")
+	return newDecimal(m[1] == "-", m[2]+m[3], int(exp)+len(m[2]))
 }
 
 // decimalOf returns an integer as a decimal.
-func decimalOf(n int64) decimal { return must(parseDecimal(strconv.FormatInt(n, 10))) }
+func decimalOf(n int64) decimal { return parseDecimal(strconv.FormatInt(n, 10)) }
 
 // newDecimal normalizes 0.digits × 10^exp and checks that it can be stored.
-func newDecimal(neg bool, digits string, exp int) (decimal, error) {
+func newDecimal(neg bool, digits string, exp int) decimal {
 	trimmed := strings.TrimLeft(digits, "0")
 	exp -= len(digits) - len(trimmed)
 	trimmed = strings.TrimRight(trimmed, "0")
-	switch {
-	case trimmed == "":
-		return decimal{}, nil
-	case len(trimmed) > maxDigits:
-		return decimal{}, validation("DynamoDB only supports precision up to 38 digits")
-	case exp > maxExp:
-		return decimal{}, validation("Number overflow. Attempting to store a number with magnitude larger than supported range")
-	case exp < minExp:
-		return decimal{}, validation("Number underflow. Attempting to store a number with magnitude smaller than supported range")
+	if trimmed == "" {
+		return decimal{}
 	}
-	return decimal{neg, trimmed, exp}, nil
+	refuseIf(len(trimmed) > maxDigits, "DynamoDB only supports precision up to 38 digits")
+	refuseIf(exp > maxExp, "Number overflow. Attempting to store a number with magnitude larger than supported range")
+	refuseIf(exp < minExp, "Number underflow. Attempting to store a number with magnitude smaller than supported range")
+	return decimal{neg, trimmed, exp}
 }
 
 // String returns the number without an exponent, as DynamoDB does.
@@ -104,15 +87,9 @@ func (d decimal) negated() decimal {
 	return d
 }
 
-// plus returns the exact sum, or an error if that has too many digits or is out of range: DynamoDB
+// plus returns the exact sum. It refuses one that has too many digits or is out of range: DynamoDB
 // does not round.
-func (d decimal) plus(o decimal) (decimal, error) {
-	if d.digits == "" {
-		return o, nil
-	}
-	if o.digits == "" {
-		return d, nil
-	}
+func (d decimal) plus(o decimal) decimal {
 	scale := min(d.exp-len(d.digits), o.exp-len(o.digits))
 	sum := d.scaled(scale)
 	sum.Add(sum, o.scaled(scale))
@@ -123,7 +100,7 @@ func (d decimal) plus(o decimal) (decimal, error) {
 // scaled returns d / 10^scale, which must be an integer.
 func (d decimal) scaled(scale int) *big.Int {
 	zeros := d.exp - len(d.digits) - scale
-	n, _ := new(big.Int).SetString(d.digits+strings.Repeat("0", zeros), 10)
+	n, _ := new(big.Int).SetString("0"+d.digits+strings.Repeat("0", zeros), 10)
 	if d.neg {
 		n.Neg(n)
 	}

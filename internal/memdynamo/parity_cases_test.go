@@ -1196,7 +1196,7 @@ var protocolCases = []parityCase{
 	{name: "body a list", op: "ListTables", body: `[]`,
 		differs: "Local fails with 500; the service answers SerializationException", want: "SerializationException: The request body is not a JSON object"},
 	{name: "parameter of another type", op: "ListTables", body: `{"Limit":"x"}`,
-		differs: "Local fails with 500; the service answers SerializationException", want: "SerializationException: Limit must be a number"},
+		differs: "Local fails with 500; the service answers SerializationException", want: "SerializationException: Limit has a wrong type"},
 }
 
 // storedValues are stored and read back.

@@ -27,18 +27,7 @@ func parseRequest(body []byte) params {
 func as[T any](x any, what string) T {
 	t, ok := x.(T)
 	if !ok {
-		form := "a structure"
-		switch any(t).(type) {
-		case string:
-			form = "a string"
-		case bool:
-			form = "true or false"
-		case float64:
-			form = "a number"
-		case []any:
-			form = "a list"
-		}
-		panic(serialization("%s must be %s", what, form))
+		panic(serialization("%s has a wrong type", what))
 	}
 	return t
 }

@@ -101,91 +101,87 @@ func (s *scope) checkUsed() {
 }
 
 // resolvePath replaces the #names of a path, in place.
-func (s *scope) resolvePath(what string, p path) {
+func (s *scope) resolvePath(p path) {
 	for i, e := range p {
 		switch {
 		case e.isIndex:
 		case e.name[0] == '#':
 			name, ok := s.names[e.name]
-			if !ok {
-				panic(invalid(what, "An expression attribute name used in the document path is not defined; attribute name: %s", e.name))
-			}
+			refuseIf(!ok, "An expression attribute name used in the document path is not defined; attribute name: %s", e.name)
 			s.used[e.name] = true
 			p[i].name = name
-		case reserved[strings.ToUpper(e.name)]:
-			panic(invalid(what, "Attribute name is a reserved keyword; reserved keyword: %s", e.name))
+		default:
+			refuseIf(reserved[strings.ToUpper(e.name)], "Attribute name is a reserved keyword; reserved keyword: %s", e.name)
 		}
 	}
 	if len(p) > 1 {
 		s.nested = append(s.nested, p[0].name)
 	}
-	if len(p) > maxNesting {
-		panic(invalid(what, "The document path has too many nesting levels; nesting levels: %d", len(p)))
-	}
+	refuseIf(len(p) > maxNesting, "The document path has too many nesting levels; nesting levels: %d", len(p))
 }
 
 // resolve gives every path and :value of a tree its meaning.
-func (s *scope) resolve(what string, tree *node) {
+func (s *scope) resolve(tree *node) {
 	tree.walk(func(n *node) {
 		switch n.op {
 		case opPath:
-			s.resolvePath(what, n.path)
+			s.resolvePath(n.path)
 		case opValue:
 			v, ok := s.values[n.name]
-			if !ok {
-				panic(invalid(what, "An expression attribute value used in expression is not defined; attribute value: %s", n.name))
-			}
+			refuseIf(!ok, "An expression attribute value used in expression is not defined; attribute value: %s", n.name)
 			s.used[n.name] = true
 			n.value = v
 		}
 	})
 }
 
-// condition parses and checks a condition; it is nil if the request has none.
-func (s *scope) condition(what string) *node {
-	if !s.has(what) {
-		return nil
+// expression calls f with an expression, if the request has it, and lets its errors name it.
+func (s *scope) expression(what string, f func(source string)) {
+	if source, ok := s.expressions[what]; ok {
+		reworded("Invalid "+what+": ", "", func() { f(source) })
 	}
-	tree := parse(what, s.expressions[what], (*parser).condition)
-	checkCalls(what, tree, conditionFunctions, "a condition expression")
-	s.resolve(what, tree)
-	checkCondition(what, tree)
+}
+
+// condition parses and checks a condition; it is nil if the request has none.
+func (s *scope) condition(what string) (tree *node) {
+	s.expression(what, func(source string) {
+		tree = parse(source, (*parser).condition)
+		checkCalls(tree, false)
+		s.resolve(tree)
+		checkCondition(tree, false)
+	})
 	return tree
 }
 
 // projection parses and checks a projection; it is nil if the request has none.
-func (s *scope) projection() []path {
-	const what = "ProjectionExpression"
-	if !s.has(what) {
-		return nil
-	}
-	paths := parse(what, s.expressions[what], (*parser).projection)
-	for _, p := range paths {
-		s.resolvePath(what, p)
-	}
-	checkOverlap(what, paths)
+func (s *scope) projection() (paths []path) {
+	s.expression("ProjectionExpression", func(source string) {
+		paths = parse(source, (*parser).projection)
+		for _, p := range paths {
+			s.resolvePath(p)
+		}
+		checkOverlap(paths)
+	})
 	return paths
 }
 
 // update parses and checks an update expression; it is nil if the request has none.
-func (s *scope) update() []action {
-	const what = "UpdateExpression"
-	if !s.has(what) {
-		return nil
-	}
-	actions := parse(what, s.expressions[what], (*parser).update)
-	for _, a := range actions {
-		checkCalls(what, a.operand, updateFunctions, "an update expression")
-	}
-	for _, a := range actions {
-		s.resolvePath(what, a.path)
-	}
-	for _, a := range actions {
-		s.resolve(what, a.operand)
-	}
-	checkOverlap(what, paths(actions))
-	for _, a := range actions {
-		checkAction(what, a)
-	}
+func (s *scope) update() (actions []action) {
+	s.expression("UpdateExpression", func(source string) {
+		actions = parse(source, (*parser).update)
+		for _, a := range actions {
+			checkCalls(a.operand, true)
+		}
+		for _, a := range actions {
+			s.resolvePath(a.path)
+		}
+		for _, a := range actions {
+			s.resolve(a.operand)
+		}
+		checkOverlap(paths(actions))
+		for _, a := range actions {
+			checkAction(a)
+		}
+	})
 	return actions
 }

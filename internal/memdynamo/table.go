@@ -33,24 +33,18 @@ func (k keyPart) fits(v value) bool {
 
 // check checks a value that is of the attribute's type.
 func (k keyPart) check(v value) {
-	switch {
-	case k.fits(v):
-	case v.str == "":
-		panic(validation("One or more parameter values are not valid. %s Key: %s", emptyKey(v.kind), k.name))
-	default:
-		panic(k.tooLong())
-	}
+	refuseIf(!k.fits(v) && v.str == "", "One or more parameter values are not valid. %s Key: %s", emptyKey(v.kind), k.name)
+	k.checkSize(v)
+}
+
+func (k keyPart) checkSize(v value) {
+	const wrong = "One or more parameter values were invalid: "
+	mismatchIf(!k.fits(v) && k.max == maxHashKey, wrong+"Size of hashkey has exceeded the maximum size limit of2048 bytes")
+	mismatchIf(!k.fits(v), wrong+"Aggregated size of all range keys has exceeded the size limit of 1024 bytes")
 }
 
 func emptyKey(k kind) string {
 	return "The AttributeValue for a key attribute cannot contain an empty " + strings.ToLower(longKinds[k]) + " value."
-}
-
-func (k keyPart) tooLong() *apiError {
-	if k.max == maxHashKey {
-		return mismatch("One or more parameter values were invalid: Size of hashkey has exceeded the maximum size limit of2048 bytes")
-	}
-	return mismatch("One or more parameter values were invalid: Aggregated size of all range keys has exceeded the size limit of 1024 bytes")
 }
 
 // position returns the position in an orderedMap of an item with these attributes: a hash of its
@@ -169,14 +163,11 @@ func (t *table) put(position string, old, new *item) units {
 
 // checkItem checks the key of an item.
 func (s keySchema) checkItem(attrs map[string]value) {
+	const wrong = "One or more parameter values were invalid: "
 	for _, k := range s {
 		v, ok := attrs[k.name]
-		switch {
-		case !ok:
-			panic(mismatch("One or more parameter values were invalid: Missing the key %s in the item", k.name))
-		case v.kind != k.kind:
-			panic(mismatch("One or more parameter values were invalid: Type mismatch for key %s expected: %s actual: %s", k.name, k.kind, v.kind))
-		}
+		mismatchIf(!ok, wrong+"Missing the key %s in the item", k.name)
+		mismatchIf(v.kind != k.kind, wrong+"Type mismatch for key %s expected: %s actual: %s", k.name, k.kind, v.kind)
 		k.check(v)
 	}
 }
@@ -184,9 +175,7 @@ func (s keySchema) checkItem(attrs map[string]value) {
 // checkKey checks a Key, which must be the key attributes and nothing else.
 func (s keySchema) checkKey(attrs map[string]value) {
 	for _, k := range s {
-		if len(attrs) != len(s) || attrs[k.name].kind != k.kind {
-			panic(mismatch("The provided key element does not match the schema"))
-		}
+		mismatchIf(len(attrs) != len(s) || attrs[k.name].kind != k.kind, "The provided key element does not match the schema")
 	}
 	for _, k := range s {
 		k.check(attrs[k.name])
@@ -196,22 +185,19 @@ func (s keySchema) checkKey(attrs map[string]value) {
 // checkIndexKeys checks the attributes that are keys of indexes. The error's text depends on the
 // operation, opPut or opUpdate.
 func (t *table) checkIndexKeys(operation string, attrs map[string]value) {
+	const notValid = "One or more parameter values are not valid. "
+	update := operation == opUpdate
 	for _, name := range slices.Sorted(maps.Keys(t.indexes)) {
 		for _, k := range t.indexes[name].key {
 			v, ok := attrs[k.name]
-			switch {
-			case !ok || k.fits(v):
-			case v.kind != k.kind:
-				panic(mismatch("One or more parameter values were invalid: Type mismatch for Index Key %s Expected: %s Actual: %s IndexName: %s", k.name, k.kind, v.kind, name))
-			case v.str == "" && operation == opUpdate:
-				panic(validation("One or more parameter values are not valid. The update expression attempted to update a secondary index key to a value that is not supported. %s", emptyKey(v.kind)))
-			case v.str == "":
-				panic(validation("One or more parameter values are not valid. A value specified for a secondary index key is not supported. %s IndexName: %s, IndexKey: %s", emptyKey(v.kind), name, k.name))
-			case operation == opUpdate:
-				panic(mismatch("The update expression attempted to update the secondary index key beyond allowed size limits"))
-			default:
-				panic(k.tooLong())
+			if !ok || k.fits(v) {
+				continue
 			}
+			mismatchIf(v.kind != k.kind, "One or more parameter values were invalid: Type mismatch for Index Key %s Expected: %s Actual: %s IndexName: %s", k.name, k.kind, v.kind, name)
+			refuseIf(v.str == "" && update, notValid+"The update expression attempted to update a secondary index key to a value that is not supported. %s", emptyKey(v.kind))
+			refuseIf(v.str == "", notValid+"A value specified for a secondary index key is not supported. %s IndexName: %s, IndexKey: %s", emptyKey(v.kind), name, k.name)
+			mismatchIf(update, "The update expression attempted to update the secondary index key beyond allowed size limits")
+			k.checkSize(v)
 		}
 	}
 }
@@ -219,18 +205,15 @@ func (t *table) checkIndexKeys(operation string, attrs map[string]value) {
 // checkScalar refuses expressions that look into key attributes. names are the attributes that
 // paths lead into.
 func (t *table) checkScalar(names []string) {
-	const text = "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: "
 	for _, name := range names {
-		if t.key.has(name) {
-			panic(validation(text+"Key: %s", name))
-		}
+		refuseIf(t.key.has(name), notScalar+"Key: %s", name)
 		for _, ix := range t.indexes {
-			if ix.key.has(name) {
-				panic(validation(text+"IndexKey: %s", name))
-			}
+			refuseIf(ix.key.has(name), notScalar+"IndexKey: %s", name)
 		}
 	}
 }
+
+const notScalar = "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: "
 
 // keyOf returns the primary key of an item.
 func (s keySchema) keyOf(attrs map[string]value) map[string]value {

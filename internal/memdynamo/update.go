@@ -1,16 +1,14 @@
 package memdynamo
 
 import (
-	"cmp"
 	"maps"
 	"slices"
-	"strings"
 )
 
-var (
-	errOperandMissing = validation("The provided expression refers to an attribute that does not exist in the item")
-	errOperandType    = validation("An operand in the update expression has an incorrect data type")
-	errUpdatePath     = validation("The document path provided in the update expression is invalid for update")
+const (
+	missingOperand   = "The provided expression refers to an attribute that does not exist in the item"
+	wrongOperandType = "An operand in the update expression has an incorrect data type"
+	invalidPath      = "The document path provided in the update expression is invalid for update"
 )
 
 // A change is the effect of an action on one item: a value to store at the path, or its removal.
@@ -34,8 +32,9 @@ func applyUpdate(old map[string]value, actions []action) map[string]value {
 	}
 	// Removing shifts the elements behind, so it comes last, from the end. Storing beyond a list's
 	// end appends, in the order of the indexes.
-	slices.SortStableFunc(stored, func(a, b change) int { return comparePaths(a.path, b.path) })
-	slices.SortStableFunc(removed, func(a, b change) int { return comparePaths(b.path, a.path) })
+	inOrder := func(a, b change) int { return slices.CompareFunc(a.path, b.path, compareElements) }
+	slices.SortStableFunc(stored, inOrder)
+	slices.SortStableFunc(removed, func(a, b change) int { return inOrder(b, a) })
 	root := value{kind: kindM, attrs: old}
 	for _, c := range append(stored, removed...) {
 		root = store(root, c.path, c)
@@ -43,109 +42,62 @@ func applyUpdate(old map[string]value, actions []action) map[string]value {
 	return root.attrs
 }
 
-func comparePaths(a, b path) int {
-	return slices.CompareFunc(a, b, func(a, b element) int {
-		return cmp.Or(cmp.Compare(a.index, b.index), strings.Compare(a.name, b.name))
-	})
-}
-
 // change evaluates an action.
 func (a action) change(old map[string]value) change {
+	c := change{path: a.path}
 	if a.section == "SET" {
-		return change{path: a.path, value: a.operand.evalUpdate(old)}
+		v, ok := a.operand.eval(old)
+		refuseIf(!ok, missingOperand)
+		c.value = v
+		return c
 	}
 	current, ok := lookup(old, a.path)
 	switch {
 	case a.section == "ADD" && !ok:
-		return change{path: a.path, value: a.operand.value}
+		c.value = a.operand.value
+		return c
 	case a.section == "REMOVE" || !ok: // what is not there is removed as well, since the path must be possible
-		return change{path: a.path, remove: true}
+		c.remove = true
+		return c
 	}
 	by := a.operand.value
-	if current.kind != by.kind {
-		panic(errOperandType)
-	}
+	c.value.kind = current.kind
+	refuseIf(current.kind != by.kind, wrongOperandType)
 	if by.kind == kindN {
-		return change{path: a.path, value: value{kind: kindN, num: must(current.num.plus(by.num))}}
+		c.value.num = current.num.plus(by.num)
+		return c
 	}
 	list := slices.DeleteFunc(slices.Clone(current.list), by.contains)
 	if a.section == "ADD" {
 		list = append(list, by.list...)
 		slices.SortFunc(list, compareScalars)
 	}
-	return change{path: a.path, value: value{kind: current.kind, list: list}, remove: len(list) == 0} // there are no empty sets
-}
-
-// evalUpdate returns the value of a SET's right side.
-func (n *node) evalUpdate(old map[string]value) value {
-	switch {
-	case n.op == opValue:
-		return n.value
-	case n.op == opPath:
-		v, ok := lookup(old, n.path)
-		if !ok {
-			panic(errOperandMissing)
-		}
-		return v
-	case n.name == "if_not_exists":
-		if v, ok := lookup(old, n.args[0].path); ok {
-			return v
-		}
-		return n.args[1].evalUpdate(old)
-	}
-	left, right := n.args[0].evalUpdate(old), n.args[1].evalUpdate(old)
-	want := kindN
-	if n.name == "list_append" {
-		want = kindL
-	}
-	if left.kind != want || right.kind != want {
-		panic(errOperandType)
-	}
-	if want == kindL {
-		return value{kind: kindL, list: append(slices.Clip(left.list), right.list...)}
-	}
-	if n.op == opSub {
-		right.num = right.num.negated()
-	}
-	return value{kind: kindN, num: must(left.num.plus(right.num))}
+	c.value.list, c.remove = list, len(list) == 0 // there are no empty sets
+	return c
 }
 
 // store returns v with a change made at the rest of its path. Values on the path are copied, all
 // others are shared.
 func store(v value, rest path, c change) value {
-	e, last := rest[0], len(rest) == 1
+	e := rest[0]
+	member, ok := v.member(e)
+	fits := v.kind == kindL && e.isIndex || v.kind == kindM && !e.isIndex
+	refuseIf(!fits || len(rest) > 1 && !ok, invalidPath)
+	if len(rest) > 1 {
+		c = change{value: store(member, rest[1:], c)}
+	}
+	v.attrs, v.list = maps.Clone(v.attrs), slices.Clone(v.list)
 	switch {
-	case v.kind == kindM && !e.isIndex:
-		member, ok := v.attrs[e.name]
-		v.attrs = maps.Clone(v.attrs)
-		switch {
-		case last && c.remove:
-			delete(v.attrs, e.name)
-		case last:
-			v.attrs[e.name] = c.value
-		case !ok:
-			panic(errUpdatePath)
-		default:
-			v.attrs[e.name] = store(member, rest[1:], c)
-		}
-	case v.kind == kindL && e.isIndex:
-		within := e.index < len(v.list)
-		v.list = slices.Clone(v.list)
-		switch {
-		case last && c.remove && within:
-			v.list = slices.Delete(v.list, e.index, e.index+1)
-		case last && c.remove:
-		case last && within:
-			v.list[e.index] = c.value
-		case last:
-			v.list = append(v.list, c.value)
-		case !within:
-			panic(errUpdatePath)
-		default:
-			v.list[e.index] = store(v.list[e.index], rest[1:], c)
-		}
-	default:
-		panic(errUpdatePath)
+	case !e.isIndex && c.remove:
+		delete(v.attrs, e.name)
+	case !e.isIndex:
+		v.attrs[e.name] = c.value
+	case ok && c.remove:
+		v.list = slices.Delete(v.list, e.index, e.index+1)
+	case ok:
+		v.list[e.index] = c.value
+	case !c.remove:
+		v.list = append(v.list, c.value)
 	}
 	return v
 }

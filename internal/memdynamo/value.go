@@ -57,103 +57,79 @@ const (
 // decodeValue reads a value at the given level of nesting, 1 being an attribute of the item.
 func decodeValue(x any, level int) value {
 	object := as[map[string]any](x, "An attribute value")
-	if level > maxNesting {
-		panic(validation("Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported limit"))
-	}
-	var k kind
+	refuseIf(level > maxNesting, "Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported limit")
+	var known []kind
 	unknown := ""
 	for name, content := range object {
 		switch {
 		case content == nil:
 		case longKinds[kind(name)] == "":
 			unknown = name
-		case k != "":
-			panic(validation("Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes"))
 		default:
-			k = kind(name)
+			known = append(known, kind(name))
 		}
 	}
-	switch {
-	case k == "":
-		panic(validation("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"))
-	case unknown != "":
-		panic(validation("dynamostoretest does not implement the attribute type %s", unknown))
-	}
-	v := value{kind: k}
-	switch content := object[string(k)]; k {
+	refuseIf(len(known) > 1, "Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes")
+	refuseIf(len(known) == 0, "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes")
+	refuseIf(unknown != "", "dynamostoretest does not implement the attribute type %s", unknown)
+	v := value{kind: known[0]}
+	content, what := object[string(v.kind)], string(v.kind)
+	switch v.kind {
 	case kindBool, kindNull:
-		v.truth = as[bool](content, string(k))
-		if k == kindNull && !v.truth {
-			panic(validation("One or more parameter values were invalid: Null attribute value types must have the value of true"))
-		}
+		v.truth = as[bool](content, what)
+		refuseIf(v.kind == kindNull && !v.truth, "One or more parameter values were invalid: Null attribute value types must have the value of true")
 	case kindL:
-		elements := as[[]any](content, "L")
-		v.list = make([]value, len(elements))
-		for i, e := range elements {
-			v.list[i] = decodeValue(e, level+1)
+		for _, e := range as[[]any](content, what) {
+			v.list = append(v.list, decodeValue(e, level+1))
 		}
 	case kindM:
-		members := as[map[string]any](content, "M")
-		v.attrs = make(map[string]value, len(members))
-		for name, e := range members {
-			if name == "" {
-				panic(validation("Empty attribute name"))
-			}
+		v.attrs = map[string]value{}
+		for name, e := range as[map[string]any](content, what) {
+			refuseIf(name == "", "Empty attribute name")
 			v.attrs[name] = decodeValue(e, level+1)
 		}
 	case kindSS, kindNS, kindBS:
-		return decodeSet(k, as[[]any](content, string(k)))
+		v.list = decodeSet(v.kind, as[[]any](content, what))
 	default:
-		return decodeScalar(k, content)
+		return decodeScalar(v.kind, content)
 	}
 	return v
 }
 
 func decodeScalar(k kind, content any) value {
-	s := as[string](content, string(k))
+	v := value{kind: k, str: as[string](content, string(k))}
 	switch k {
 	case kindN:
-		return value{kind: k, num: must(parseDecimal(s))}
+		v.str, v.num = "", parseDecimal(v.str)
 	case kindB:
-		raw, err := base64.StdEncoding.DecodeString(s)
+		raw, err := base64.StdEncoding.DecodeString(v.str)
 		if err != nil {
 			panic(serialization("Invalid base64 in B"))
 		}
-		s = string(raw)
+		v.str = string(raw)
 	}
-	return value{kind: k, str: s}
+	return v
 }
 
 var setElement = map[kind]kind{kindSS: kindS, kindNS: kindN, kindBS: kindB}
 
-func decodeSet(k kind, elements []any) value {
+// decodeSet returns the elements of a set, sorted.
+func decodeSet(k kind, elements []any) []value {
 	const wrong = "One or more parameter values were invalid: "
-	if len(elements) == 0 {
-		if k == kindBS {
-			panic(validation(wrong + "Binary sets should not be empty"))
-		}
-		panic(validation(wrong+"An %s set  may not be empty", strings.ToLower(longKinds[setElement[k]])))
-	}
-	v := value{kind: k, list: make([]value, len(elements))}
+	name := strings.ToLower(longKinds[setElement[k]])
+	refuseIf(len(elements) == 0 && k == kindBS, wrong+"Binary sets should not be empty")
+	refuseIf(len(elements) == 0, wrong+"An %s set  may not be empty", name)
+	list := make([]value, len(elements))
 	for i, e := range elements {
-		if e == nil {
-			panic(validation(wrong+"An %s set may not have a null string as a member", strings.ToLower(longKinds[setElement[k]])))
-		}
-		v.list[i] = decodeScalar(setElement[k], e)
+		refuseIf(e == nil, wrong+"An %s set may not have a null string as a member", name)
+		list[i] = decodeScalar(setElement[k], e)
 	}
-	slices.SortFunc(v.list, compareScalars)
-	for i := 1; i < len(v.list); i++ {
-		switch {
-		case !v.list[i].equal(v.list[i-1]):
-		case k == kindSS:
-			panic(validation(wrong+"Input collection %v contains duplicates", bracketed(elements)))
-		case k == kindNS:
-			panic(validation("Input collection contains duplicates"))
-		default:
-			panic(validation(wrong + "Input collection of type BS contains duplicates."))
-		}
-	}
-	return v
+	slices.SortFunc(list, compareScalars)
+	duplicates := len(slices.CompactFunc(slices.Clone(list), value.equal)) < len(list)
+	refuseIf(duplicates && k == kindSS, wrong+"Input collection %v contains duplicates", bracketed(elements))
+	refuseIf(duplicates && k == kindNS, "Input collection contains duplicates")
+	refuseIf(duplicates, wrong+"Input collection of type BS contains duplicates.")
+	return list
 }
 
 func bracketed(elements []any) string {
@@ -172,7 +148,10 @@ func compareScalars(a, b value) int {
 	return strings.Compare(a.str, b.str)
 }
 
-func (v value) isScalar() bool { return v.kind == kindS || v.kind == kindN || v.kind == kindB }
+// isText reports whether the value is a string, of characters or of bytes.
+func (v value) isText() bool { return v.kind == kindS || v.kind == kindB }
+
+func (v value) isScalar() bool { return v.isText() || v.kind == kindN }
 
 func (v value) equal(o value) bool {
 	return v.kind == o.kind && v.str == o.str && v.num == o.num && v.truth == o.truth &&
@@ -184,7 +163,7 @@ func (v value) contains(e value) bool { return slices.ContainsFunc(v.list, e.equ
 
 // String returns the value as error messages quote it.
 func (v value) String() string {
-	content := v.scalar()
+	content := v.content()
 	if raw, ok := content.([]byte); ok {
 		content = base64.StdEncoding.EncodeToString(raw)
 	}
@@ -193,6 +172,10 @@ func (v value) String() string {
 
 // size returns the value's share of the item's size.
 func (v value) size() int {
+	n := 0
+	for _, e := range v.list {
+		n += e.size()
+	}
 	switch v.kind {
 	case kindS, kindB:
 		return len(v.str)
@@ -201,17 +184,9 @@ func (v value) size() int {
 	case kindBool, kindNull:
 		return 1
 	case kindL:
-		n := 3
-		for _, e := range v.list {
-			n += 1 + e.size()
-		}
-		return n
+		return 3 + len(v.list) + n
 	case kindM:
 		return 3 + len(v.attrs) + attrsSize(v.attrs)
-	}
-	n := 0
-	for _, e := range v.list {
-		n += e.size()
 	}
 	return n
 }
@@ -226,13 +201,12 @@ func attrsSize(attrs map[string]value) int {
 
 // depth returns the number of levels of nesting, 1 for a scalar.
 func (v value) depth() int {
-	d := 0
+	members := slices.Collect(maps.Values(v.attrs))
 	if v.kind == kindL {
-		for _, e := range v.list {
-			d = max(d, e.depth())
-		}
+		members = v.list
 	}
-	for _, e := range v.attrs {
+	d := 0
+	for _, e := range members {
 		d = max(d, e.depth())
 	}
 	return d + 1
@@ -244,45 +218,33 @@ func (v value) appendSortable(b []byte) []byte {
 	if v.kind == kindN {
 		return v.num.appendSortable(b)
 	}
-	for i := range len(v.str) {
-		b = append(b, v.str[i])
-		if v.str[i] == 0 {
-			b = append(b, 0xff)
-		}
-	}
+	b = append(b, strings.ReplaceAll(v.str, "\x00", "\x00\xff")...)
 	return append(b, 0, 0)
 }
 
 // MarshalJSON returns the protocol's form of the value.
-func (v value) MarshalJSON() ([]byte, error) {
-	var content any
-	switch v.kind {
-	case kindBool, kindNull:
-		content = v.truth
-	case kindL:
-		content = v.list
-	case kindM:
-		content = v.attrs
-	case kindSS, kindNS, kindBS:
-		elements := make([]any, len(v.list))
-		for i, e := range v.list {
-			elements[i] = e.scalar()
-		}
-		content = elements
-	default:
-		content = v.scalar()
-	}
-	b, err := json.Marshal(content)
-	return fmt.Appendf(nil, `{"%s":%s}`, v.kind, b), err
-}
+func (v value) MarshalJSON() ([]byte, error) { return json.Marshal(map[kind]any{v.kind: v.content()}) }
 
-// scalar returns the value from which encoding/json encodes S, N and B.
-func (v value) scalar() any {
+// content returns the value from which encoding/json encodes the value's content.
+func (v value) content() any {
 	switch v.kind {
+	case kindS:
+		return v.str
 	case kindN:
 		return v.num.String()
 	case kindB:
 		return []byte(v.str)
+	case kindBool, kindNull:
+		return v.truth
+	case kindM:
+		return v.attrs
 	}
-	return v.str
+	list := make([]any, len(v.list))
+	for i, e := range v.list {
+		list[i] = e
+		if v.kind != kindL {
+			list[i] = e.content()
+		}
+	}
+	return list
 }
