@@ -1,10 +1,8 @@
 package memdynamo
 
-// units are the capacity units that a request took from a table and, separately, from its indexes.
-type units struct {
-	table   float64
-	indexes map[string]float64
-}
+// units are the capacity units that a request took, from each index by its name and from the table
+// itself by "".
+type units map[string]float64
 
 // writeUnits returns the units of a write that replaced old with new, either of which may be nil:
 // one for each KiB of the larger.
@@ -28,16 +26,21 @@ func readUnits(size int, consistent bool) float64 {
 	return n
 }
 
-// report adds ConsumedCapacity to the response of a request that is not a transaction.
-func (u units) report(out map[string]any, tableName, level string) {
-	if level != "NONE" {
-		out["ConsumedCapacity"] = u.consumed(tableName, level, "")
+// report adds ConsumedCapacity to the response of a request that is not a transaction, if it wants
+// that.
+func (u units) report(out map[string]any, tableName string, r reporting) {
+	if r.wanted() {
+		out["ConsumedCapacity"] = u.consumed(tableName, r, "")
 	}
+}
+
+func (r reporting) wanted() bool {
+	return r.ReturnConsumedCapacity != "" && r.ReturnConsumedCapacity != "NONE"
 }
 
 // consumed returns the ConsumedCapacity of a response. In transactions, kind is "ReadCapacityUnits"
 // or "WriteCapacityUnits", a member that is then included as well.
-func (u units) consumed(tableName, level, kind string) map[string]any {
+func (u units) consumed(tableName string, r reporting, kind string) map[string]any {
 	one := func(n float64) map[string]any {
 		out := map[string]any{"CapacityUnits": n}
 		if kind != "" {
@@ -45,16 +48,18 @@ func (u units) consumed(tableName, level, kind string) map[string]any {
 		}
 		return out
 	}
-	total := u.table
+	total := 0.0
 	indexes := map[string]any{}
-	for name, n := range u.indexes {
+	for name, n := range u {
 		total += n
-		indexes[name] = one(n)
+		if name != "" {
+			indexes[name] = one(n)
+		}
 	}
 	out := one(total)
 	out["TableName"] = tableName
-	if level == "INDEXES" {
-		out["Table"] = one(u.table)
+	if r.ReturnConsumedCapacity == "INDEXES" {
+		out["Table"] = one(u[""])
 		if len(indexes) > 0 {
 			out["GlobalSecondaryIndexes"] = indexes
 		}

@@ -51,12 +51,12 @@ func fuzzItem(t testing.TB) map[string]value {
 	if err := json.Unmarshal([]byte(theItem), &x); err != nil {
 		t.Fatal(err)
 	}
-	return params{"Item": x}.item("Item")
+	return decodeItem(x)
 }
 
-// fuzzScope is the scope of a request whose only expression is source, as the given parameter.
-func fuzzScope(t testing.TB, what, source string) *scope {
-	s := &scope{expressions: map[string]string{what: source}, names: map[string]string{"#n": "n", "#d": "data"}, values: map[string]value{}, used: map[string]bool{}}
+// fuzzScope is the scope of an expression.
+func fuzzScope(t testing.TB) *scope {
+	s := &scope{names: map[string]string{"#n": "n", "#d": "data"}, values: map[string]value{}, used: map[string]bool{}}
 	for name, text := range expressionValues {
 		var x any
 		if err := json.Unmarshal([]byte(text), &x); err != nil {
@@ -106,15 +106,16 @@ func FuzzExpression(f *testing.F) {
 				t.Errorf("%q is written out as %q, and that as %q", source, text, again.render())
 			}
 		}
+		x := expression{"E", &source}
 		try(func() {
-			tree := fuzzScope(t, "E", source).condition("E")
+			tree := fuzzScope(t).condition(x)
 			if a, b := tree.holds(attrs), tree.holds(attrs); a != b {
 				t.Errorf("%q is both true and false", source)
 			}
 			tree.holds(nil)
 		})
-		try(func() { project(attrs, fuzzScope(t, "ProjectionExpression", source).projection()) })
-		try(func() { applyUpdate(attrs, fuzzScope(t, "UpdateExpression", source).update()) })
+		try(func() { project(attrs, fuzzScope(t).projection(x)) })
+		try(func() { applyUpdate(attrs, fuzzScope(t).update(x)) })
 		if after := text(); after != before {
 			t.Errorf("%q changed the item that it was evaluated on\nbefore %s\nafter  %s", source, before, after)
 		}

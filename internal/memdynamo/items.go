@@ -4,14 +4,22 @@ import "slices"
 
 // GetItem, PutItem, UpdateItem, DeleteItem.
 
-func (e *Engine) getItem(p params) map[string]any {
-	t := e.table(p)
-	consistent := p.bool("ConsistentRead")
-	level := p.capacityLevel()
-	key := t.takeKey(p)
-	scope := p.scope("ProjectionExpression")
-	p.done()
-	paths := scope.projection()
+type getRequest struct {
+	tableRequest
+	reporting
+	placeholders
+	Key                  map[string]any
+	ConsistentRead       bool
+	ProjectionExpression *string
+}
+
+func (e *Engine) getItem(in getRequest) map[string]any {
+	t := e.table(in.TableName)
+	in.check()
+	key := t.decodeKey(in.Key)
+	projection := expression{"ProjectionExpression", in.ProjectionExpression}
+	scope := in.scope(projection)
+	paths := scope.projection(projection)
 	scope.checkUsed()
 	t.checkScalar(scope.nested)
 	out := map[string]any{}
@@ -23,18 +31,26 @@ func (e *Engine) getItem(p params) map[string]any {
 			out["Item"] = project(it.attrs, paths)
 		}
 	}
-	units{table: readUnits(size, consistent)}.report(out, t.name, level)
+	units{"": readUnits(size, in.ConsistentRead)}.report(out, t.name, in.reporting)
 	return out
 }
 
-// takeKey takes a request's Key.
-func (t *table) takeKey(p params) map[string]value {
-	key := p.item("Key")
-	if key == nil {
-		panic(validation("Cannot have null key for GetItem, DeleteItem, or UpdateItem"))
-	}
+// decodeKey decodes and checks a request's Key.
+func (t *table) decodeKey(object map[string]any) map[string]value {
+	refuseIf(object == nil, "Cannot have null key for GetItem, DeleteItem, or UpdateItem")
+	key := decodeItem(object)
 	t.key.checkKey(key)
 	return key
+}
+
+// A writeRequest is what a single write and a member of a transaction have in common, whatever its
+// kind. Item is for opPut, Key for all others, UpdateExpression for opUpdate.
+type writeRequest struct {
+	tableRequest
+	placeholders
+	Item, Key                             map[string]any
+	UpdateExpression, ConditionExpression *string
+	ReturnValuesOnConditionCheckFailure   string
 }
 
 // A write is a PutItem, UpdateItem, DeleteItem or ConditionCheck that has passed all checks that do
@@ -49,6 +65,8 @@ type write struct {
 	// nil apply writes nothing.
 	apply   func(old *item) *item
 	actions []action // of an update
+
+	old, new *item // set by prepare: what is stored and what is to be stored
 }
 
 // The kinds of writes.
@@ -59,40 +77,47 @@ const (
 	opCheck  = "ConditionCheck"
 )
 
-// parseWrite takes the parameters that a single request and a member of a transaction share.
-func parseWrite(p params, t *table, kind string) *write {
-	w := &write{table: t}
-	w.returnItem = p.enum("ReturnValuesOnConditionCheckFailure", "NONE", "ALL_OLD", "NONE") == "ALL_OLD"
+// parseWrite checks a writeRequest of the given kind.
+func (e *Engine) parseWrite(in writeRequest, kind string) *write {
+	switch {
+	case in.Item != nil && kind != opPut:
+		refuse("Item")
+	case in.Key != nil && kind == opPut:
+		refuse("Key")
+	case in.UpdateExpression != nil && kind != opUpdate:
+		refuse("UpdateExpression")
+	}
+	t := e.table(in.TableName)
+	checkEnum("ReturnValuesOnConditionCheckFailure", in.ReturnValuesOnConditionCheckFailure, "ALL_OLD", "NONE")
+	w := &write{table: t, returnItem: in.ReturnValuesOnConditionCheckFailure == "ALL_OLD"}
 	var attrs map[string]value
 	if kind == opPut {
-		attrs = p.item("Item")
-		if attrs == nil {
-			panic(validation("Item to put in PutItem cannot be null"))
-		}
+		refuseIf(in.Item == nil, "Item to put in PutItem cannot be null")
+		attrs = decodeItem(in.Item)
 		t.key.checkItem(attrs)
 	} else {
-		attrs = t.takeKey(p)
+		attrs = t.decodeKey(in.Key)
 	}
 	w.position = t.key.position(attrs)
 
-	expressions := []string{"ConditionExpression"}
+	update, condition := expression{"UpdateExpression", in.UpdateExpression}, expression{"ConditionExpression", in.ConditionExpression}
+	expressions := []expression{condition}
 	if kind == opUpdate {
-		expressions = []string{"UpdateExpression", "ConditionExpression"}
+		expressions = []expression{update, condition}
 	}
-	scope := p.scope(expressions...)
-	w.actions = scope.update()
-	w.condition = scope.condition("ConditionExpression")
+	scope := in.scope(expressions...)
+	w.actions = scope.update(update)
+	w.condition = scope.condition(condition)
 	scope.checkUsed()
 	for _, a := range w.actions {
-		mismatchIf(t.key.has(a.path[0].name), "One or more parameter values were invalid: Cannot update attribute %s. This attribute is part of the key", a.path[0].name)
+		name := a.path[0].name
+		mismatchIf(t.key.has(name), "One or more parameter values were invalid: Cannot update attribute %s. This attribute is part of the key", name)
 	}
 	t.checkScalar(scope.nested)
 	switch kind {
 	case opPut:
 		it := newItem(attrs)
-		if it.size > maxItemSize {
-			panic(validation("Item size has exceeded the maximum allowed size"))
-		}
+		refuseIf(it.size > maxItemSize, "Item size has exceeded the maximum allowed size")
 		t.checkIndexKeys(opPut, attrs)
 		w.apply = func(*item) *item { return it }
 	case opDelete:
@@ -123,76 +148,90 @@ func (w *write) update(old *item, key map[string]value) *item {
 	}
 	w.table.checkIndexKeys(opUpdate, updated)
 	it := newItem(attrs)
-	if it.size > maxItemSize {
-		panic(validation("Item size to update has exceeded the maximum allowed size"))
-	}
+	refuseIf(it.size > maxItemSize, "Item size to update has exceeded the maximum allowed size")
 	for _, v := range updated {
-		if v.depth() > maxNesting {
-			panic(validation("Nesting Levels have exceeded supported limits"))
-		}
+		refuseIf(v.depth() > maxNesting, "Nesting Levels have exceeded supported limits")
 	}
 	return it
 }
 
-// prepare is the first half of a write: it checks the condition and the new item. The second half
-// is put.
-func (w *write) prepare() (old, new *item) {
-	old = w.table.items.get(w.position)
+// prepare is the first half of a write: it checks the condition and the new item.
+func (w *write) prepare() {
+	w.old = w.table.items.get(w.position)
 	var attrs map[string]value
-	if old != nil {
-		attrs = old.attrs
+	if w.old != nil {
+		attrs = w.old.attrs
 	}
 	if !w.condition.holds(attrs) {
-		panic(conditionFailed(old, w.returnItem))
+		panic(conditionFailed(w.old, w.returnItem))
 	}
-	if w.apply == nil {
-		return old, old
+	w.new = w.old
+	if w.apply != nil {
+		w.new = w.apply(w.old)
 	}
-	return old, w.apply(old)
 }
 
-// writeItem implements PutItem, UpdateItem and DeleteItem.
-func (e *Engine) writeItem(p params, kind string) map[string]any {
-	t := e.table(p)
-	level := p.capacityLevel()
-	p.collectionMetrics()
-	returned, ok := take[string](p, "ReturnValues")
+// commit is the second half of a write: it stores the new item. It returns the units that the write
+// took.
+func (w *write) commit() units {
+	if w.apply == nil {
+		return units{"": writeUnits(w.old, nil)}
+	}
+	return w.table.put(w.position, w.old, w.new)
+}
+
+// A singleWriteRequest is a PutItem, UpdateItem or DeleteItem.
+type singleWriteRequest struct {
+	writeRequest
+	reporting
+	metrics
+	ReturnValues *string
+}
+
+func (e *Engine) putItem(in singleWriteRequest) map[string]any { return e.writeItem(in, opPut) }
+
+func (e *Engine) deleteItem(in singleWriteRequest) map[string]any { return e.writeItem(in, opDelete) }
+
+func (e *Engine) updateItem(in singleWriteRequest) map[string]any { return e.writeItem(in, opUpdate) }
+
+func (e *Engine) writeItem(in singleWriteRequest, kind string) map[string]any {
+	t := e.table(in.TableName)
+	in.reporting.check()
+	in.metrics.check()
+	returned := "NONE"
+	if in.ReturnValues != nil {
+		returned = *in.ReturnValues
+	}
 	modes := []string{"NONE", "ALL_OLD"}
 	if kind == opUpdate {
 		modes = append(modes, "UPDATED_OLD", "ALL_NEW", "UPDATED_NEW")
 	}
-	if ok && !slices.Contains(modes, returned) {
-		panic(validation("Return values set to invalid value"))
-	}
-	w := parseWrite(p, t, kind)
-	p.done()
-
-	old, new := w.prepare()
-	taken := t.put(w.position, old, new)
+	refuseIf(!slices.Contains(modes, returned), "Return values set to invalid value")
+	w := e.parseWrite(in.writeRequest, kind)
+	w.prepare()
+	taken := w.commit()
 	out := map[string]any{}
-	if attrs := w.returnValues(returned, old, new); attrs != nil {
+	if attrs := w.returnValues(returned); attrs != nil {
 		out["Attributes"] = attrs
 	}
-	taken.report(out, t.name, level)
+	taken.report(out, t.name, in.reporting)
 	return out
 }
 
 // returnValues returns the attributes that mode asks for, or nil if there are none.
-func (w *write) returnValues(mode string, old, new *item) map[string]value {
-	it := new
+func (w *write) returnValues(mode string) map[string]value {
+	it := w.new
 	if mode == "ALL_OLD" || mode == "UPDATED_OLD" {
-		it = old
+		it = w.old
 	}
-	if it == nil {
+	if it == nil || mode == "NONE" {
 		return nil
 	}
-	switch mode {
-	case "ALL_OLD", "ALL_NEW":
+	if mode == "ALL_OLD" || mode == "ALL_NEW" {
 		return it.attrs
-	case "UPDATED_OLD", "UPDATED_NEW":
-		if attrs := project(it.attrs, paths(w.actions)); len(attrs) > 0 {
-			return attrs
-		}
+	}
+	if attrs := project(it.attrs, paths(w.actions)); len(attrs) > 0 {
+		return attrs
 	}
 	return nil
 }

@@ -7,97 +7,82 @@ import (
 	"strings"
 )
 
-// A scope holds a request's expressions, its ExpressionAttributeNames and -Values, and which of
-// these the expressions use.
+// An expression is a request's parameter that is an expression. Its source is nil if the request
+// does not have it.
+type expression struct {
+	what   string
+	source *string
+}
+
+// parse calls f with the source, if there is one. Errors name the parameter.
+func (x expression) parse(f func(source string)) {
+	if x.source != nil {
+		reworded("Invalid "+x.what+": ", "", func() { f(*x.source) })
+	}
+}
+
+// A scope holds a request's ExpressionAttributeNames and -Values, and which of them its expressions
+// use.
 type scope struct {
-	expressions map[string]string // by the parameter
-	names       map[string]string
-	values      map[string]value
-	used        map[string]bool // names and values
-	nested      []string        // the attributes that paths lead into
+	names  map[string]string
+	values map[string]value
+	used   map[string]bool // names and values
+	nested []string        // the attributes that paths lead into
 }
 
 var nameKey, valueKey = regexp.MustCompile(`^#\w+$`), regexp.MustCompile(`^:\w+$`)
 
-// scope takes the given expressions that a request has, and the names and values. All expressions
+const namesParameter, valuesParameter = "ExpressionAttributeNames", "ExpressionAttributeValues"
+
+// scope checks the names and values of a request that can have the given expressions. All of these
 // except a ProjectionExpression may use values.
-func (p params) scope(expressions ...string) *scope {
-	s := &scope{expressions: map[string]string{}, names: map[string]string{}, values: map[string]value{}, used: map[string]bool{}}
+func (in placeholders) scope(expressions ...expression) *scope {
+	s := &scope{names: in.ExpressionAttributeNames, values: map[string]value{}, used: map[string]bool{}}
 	var withValues []string
-	hasValued := false
-	for _, what := range expressions {
-		source, ok := take[string](p, what)
-		if ok {
-			s.expressions[what] = source
-		}
-		if what != "ProjectionExpression" {
-			withValues = append(withValues, what)
-			hasValued = hasValued || ok
+	hasAny, hasValued := false, false
+	for _, x := range expressions {
+		hasAny = hasAny || x.source != nil
+		if x.what != "ProjectionExpression" {
+			withValues = append(withValues, x.what)
+			hasValued = hasValued || x.source != nil
 		}
 	}
-	const names, values = "ExpressionAttributeNames", "ExpressionAttributeValues"
-	if p[names] != nil && len(s.expressions) == 0 {
-		panic(validation(names + " can only be specified when using expressions"))
+	verb := "is"
+	if len(withValues) > 1 {
+		verb = "are"
 	}
-	p.placeholders(names, nameKey, func(key string, x any) {
-		name := as[string](x, names)
-		if name == "" {
-			panic(validation(names+" contains invalid value: Empty attribute name for key %s", key))
-		}
-		s.names[key] = name
+	refuseIf(s.names != nil && !hasAny, namesParameter+" can only be specified when using expressions")
+	checkKeys(namesParameter, nameKey, s.names, func(key, name string) {
+		refuseIf(name == "", namesParameter+" contains invalid value: Empty attribute name for key %s", key)
 	})
-	if p[values] != nil && len(withValues) > 0 && !hasValued {
-		verb := "is"
-		if len(withValues) > 1 {
-			verb = "are"
-		}
-		panic(validation(values+" can only be specified when using expressions: %s %s null", strings.Join(withValues, " and "), verb))
-	}
-	p.placeholders(values, valueKey, func(key string, x any) {
-		if x == nil {
-			panic(validation(values+" contains invalid value: The supplied Item contains a null AttributeValue for key %s", key))
-		}
-		err := attempt(func() { s.values[key] = decodeValue(x, 1) })
-		switch {
-		case err != nil && err.name() == "ValidationException":
-			panic(validation(values+" contains invalid value: %s for key %s", err.message, key))
-		case err != nil:
-			panic(err)
-		}
+	values := in.ExpressionAttributeValues
+	refuseIf(values != nil && len(withValues) > 0 && !hasValued, valuesParameter+" can only be specified when using expressions: %s %s null", strings.Join(withValues, " and "), verb)
+	checkKeys(valuesParameter, valueKey, values, func(key string, x any) {
+		reworded(valuesParameter+" contains invalid value: ", " for key "+key, func() {
+			refuseIf(x == nil, "The supplied Item contains a null AttributeValue")
+			s.values[key] = decodeValue(x, 1)
+		})
 	})
 	return s
 }
 
-// placeholders takes a map and calls f with its members.
-func (p params) placeholders(name string, valid *regexp.Regexp, f func(key string, x any)) {
-	object := p.object(name)
-	if object != nil && len(object) == 0 {
-		panic(validation("%s must not be empty", name))
+// checkKeys checks a map that is not empty and has only valid keys, and calls check with its members.
+func checkKeys[T any](what string, valid *regexp.Regexp, members map[string]T, check func(key string, x T)) {
+	refuseIf(members != nil && len(members) == 0, "%s must not be empty", what)
+	for _, key := range slices.Sorted(maps.Keys(members)) {
+		refuseIf(!valid.MatchString(key), "%s contains invalid key: Syntax error; key: \"%s\"", what, key)
+		check(key, members[key])
 	}
-	for _, key := range slices.Sorted(maps.Keys(object)) {
-		if !valid.MatchString(key) {
-			panic(validation("%s contains invalid key: Syntax error; key: \"%s\"", name, key))
-		}
-		f(key, object[key])
-	}
-}
-
-// has reports whether the request has the expression.
-func (s *scope) has(what string) bool {
-	_, ok := s.expressions[what]
-	return ok
 }
 
 // checkUsed refuses names and values that no expression mentions.
 func (s *scope) checkUsed() {
 	unused := func(what string, keys []string) {
 		keys = slices.DeleteFunc(keys, func(key string) bool { return s.used[key] })
-		if len(keys) > 0 {
-			panic(validation("Value provided in %s unused in expressions: keys: {%s}", what, strings.Join(keys, ", ")))
-		}
+		refuseIf(len(keys) > 0, "Value provided in %s unused in expressions: keys: {%s}", what, strings.Join(keys, ", "))
 	}
-	unused("ExpressionAttributeNames", slices.Sorted(maps.Keys(s.names)))
-	unused("ExpressionAttributeValues", slices.Sorted(maps.Keys(s.values)))
+	unused(namesParameter, slices.Sorted(maps.Keys(s.names)))
+	unused(valuesParameter, slices.Sorted(maps.Keys(s.values)))
 }
 
 // resolvePath replaces the #names of a path, in place.
@@ -135,16 +120,9 @@ func (s *scope) resolve(tree *node) {
 	})
 }
 
-// expression calls f with an expression, if the request has it, and lets its errors name it.
-func (s *scope) expression(what string, f func(source string)) {
-	if source, ok := s.expressions[what]; ok {
-		reworded("Invalid "+what+": ", "", func() { f(source) })
-	}
-}
-
 // condition parses and checks a condition; it is nil if the request has none.
-func (s *scope) condition(what string) (tree *node) {
-	s.expression(what, func(source string) {
+func (s *scope) condition(x expression) (tree *node) {
+	x.parse(func(source string) {
 		tree = parse(source, (*parser).condition)
 		checkCalls(tree, false)
 		s.resolve(tree)
@@ -154,8 +132,8 @@ func (s *scope) condition(what string) (tree *node) {
 }
 
 // projection parses and checks a projection; it is nil if the request has none.
-func (s *scope) projection() (paths []path) {
-	s.expression("ProjectionExpression", func(source string) {
+func (s *scope) projection(x expression) (paths []path) {
+	x.parse(func(source string) {
 		paths = parse(source, (*parser).projection)
 		for _, p := range paths {
 			s.resolvePath(p)
@@ -166,8 +144,8 @@ func (s *scope) projection() (paths []path) {
 }
 
 // update parses and checks an update expression; it is nil if the request has none.
-func (s *scope) update() (actions []action) {
-	s.expression("UpdateExpression", func(source string) {
+func (s *scope) update(x expression) (actions []action) {
+	x.parse(func(source string) {
 		actions = parse(source, (*parser).update)
 		for _, a := range actions {
 			checkCalls(a.operand, true)

@@ -2,9 +2,8 @@ package memdynamo
 
 import (
 	"encoding/binary"
-	"hash/fnv"
+	"hash/crc32"
 	"maps"
-	"math/bits"
 	"slices"
 	"strings"
 	"time"
@@ -13,34 +12,42 @@ import (
 // A keySchema lists the attributes of a key: the hash key and, if there is one, the range key.
 type keySchema []keyPart
 
-// A keyPart is one attribute of a key. A string or binary value has at most max bytes.
+// A keyPart is one attribute of a key, and has the form that requests and responses have.
 type keyPart struct {
-	name string
-	kind kind
-	max  int
+	AttributeName string
+	KeyType       string // HASH or RANGE
+	kind          kind
 }
 
 const maxHashKey, maxRangeKey = 2048, 1024
 
 func (s keySchema) has(name string) bool {
-	return slices.ContainsFunc(s, func(k keyPart) bool { return k.name == name })
+	return slices.ContainsFunc(s, func(k keyPart) bool { return k.AttributeName == name })
 }
 
 // fits reports whether the value can be the key attribute's.
 func (k keyPart) fits(v value) bool {
-	return v.kind == k.kind && (v.kind == kindN || v.str != "") && len(v.str) <= k.max
+	return v.kind == k.kind && (v.kind == kindN || v.str != "") && !k.tooLong(v)
+}
+
+func (k keyPart) tooLong(v value) bool {
+	return len(v.str) > maxHashKey || k.KeyType == "RANGE" && len(v.str) > maxRangeKey
 }
 
 // check checks a value that is of the attribute's type.
 func (k keyPart) check(v value) {
-	refuseIf(!k.fits(v) && v.str == "", "One or more parameter values are not valid. %s Key: %s", emptyKey(v.kind), k.name)
+	k.checkNotEmpty(v)
 	k.checkSize(v)
+}
+
+func (k keyPart) checkNotEmpty(v value) {
+	refuseIf(v.kind != kindN && v.str == "", "One or more parameter values are not valid. %s Key: %s", emptyKey(v.kind), k.AttributeName)
 }
 
 func (k keyPart) checkSize(v value) {
 	const wrong = "One or more parameter values were invalid: "
-	mismatchIf(!k.fits(v) && k.max == maxHashKey, wrong+"Size of hashkey has exceeded the maximum size limit of2048 bytes")
-	mismatchIf(!k.fits(v), wrong+"Aggregated size of all range keys has exceeded the size limit of 1024 bytes")
+	mismatchIf(k.tooLong(v) && k.KeyType == "HASH", wrong+"Size of hashkey has exceeded the maximum size limit of2048 bytes")
+	mismatchIf(k.tooLong(v), wrong+"Aggregated size of all range keys has exceeded the size limit of 1024 bytes")
 }
 
 func emptyKey(k kind) string {
@@ -51,9 +58,9 @@ func emptyKey(k kind) string {
 // partition key, which spreads partitions and lets parallel scans divide them, then its range key.
 // No key's position is a prefix of another's.
 func (s keySchema) position(attrs map[string]value) string {
-	b := s.partition(attrs[s[0].name])
+	b := s.partition(attrs[s[0].AttributeName])
 	for _, k := range s[1:] {
-		b = attrs[k.name].appendSortable(b)
+		b = attrs[k.AttributeName].appendSortable(b)
 	}
 	return string(b)
 }
@@ -61,27 +68,24 @@ func (s keySchema) position(attrs map[string]value) string {
 // partition returns the prefix of all positions in a partition.
 func (s keySchema) partition(hashKey value) []byte {
 	b := hashKey.appendSortable(make([]byte, 8, 64))
-	h := fnv.New64a()
-	h.Write(b[8:])
-	// FNV's high bits, which the order and the segments go by, hardly depend on the last bytes of a
-	// short key; a multiplication mixes them in.
-	binary.BigEndian.PutUint64(b, bits.ReverseBytes64(h.Sum64()*0x9e3779b97f4a7c15))
+	binary.BigEndian.PutUint64(b, uint64(crc32.ChecksumIEEE(b[8:])))
 	return b
 }
 
-// segmentOf returns which of n equal parts of the hashes a position is in.
-func segmentOf(position string, n int) int {
-	hash := binary.BigEndian.Uint64([]byte(position[:8]))
-	segment, _ := bits.Mul64(hash, uint64(n))
-	return int(segment)
+const maxSegments = 1000000
+
+// segmentStart returns the first position of segment i of n, which divide the hashes evenly. That of
+// segment n is above all positions.
+func segmentStart(i, n int) string {
+	return string(binary.BigEndian.AppendUint64(nil, uint64(i)<<32/uint64(n)))
 }
 
 type table struct {
 	name        string
 	created     time.Time
 	key         keySchema
-	attributes  map[string]kind // the attribute definitions
-	provisioned *throughput     // nil: on demand
+	onDemand    bool
+	provisioned throughput
 	items       orderedMap
 	indexes     map[string]*index
 	protected   bool           // from DeleteTable
@@ -90,29 +94,34 @@ type table struct {
 	details     map[string]any // parts of its description without further effect
 }
 
-type throughput struct{ read, write int }
+type throughput struct{ ReadCapacityUnits, WriteCapacityUnits int }
 
 // An index is a global secondary index: the same items in another order. Reads leave out what it
-// does not project.
+// does not project. The exported fields are those of its definition in a request.
 type index struct {
-	name        string
-	key         keySchema
-	projection  map[string]any  // as it is described
+	IndexName  string
+	KeySchema  keySchema
+	Projection struct {
+		ProjectionType   *string
+		NonKeyAttributes []string `json:",omitempty"`
+	}
+	ProvisionedThroughput *throughput
+
+	provisioned throughput
 	projected   map[string]bool // nil: all
-	provisioned *throughput
 	items       orderedMap
 }
 
 // indexed reports whether an item is in the index: it has the index's key. An item that was there
 // before the index may have attributes that cannot be its key.
 func (ix *index) indexed(attrs map[string]value) bool {
-	return !slices.ContainsFunc(ix.key, func(k keyPart) bool { return !k.fits(attrs[k.name]) })
+	return !slices.ContainsFunc(ix.KeySchema, func(k keyPart) bool { return !k.fits(attrs[k.AttributeName]) })
 }
 
 // position returns the item's position in the index. Items with the same index key are sorted by
 // their primary key.
 func (ix *index) position(attrs map[string]value, primary string) string {
-	return ix.key.position(attrs) + primary
+	return ix.KeySchema.position(attrs) + primary
 }
 
 // projects reports whether the index holds the attribute.
@@ -131,7 +140,7 @@ func (ix *index) project(it *item) *item {
 // put replaces old with new, either of which may be nil, in the table and its indexes, and returns
 // the capacity units that it took.
 func (t *table) put(position string, old, new *item) units {
-	u := units{table: writeUnits(old, new), indexes: map[string]float64{}}
+	u := units{"": writeUnits(old, new)}
 	if new != nil {
 		t.items.set(position, new)
 	} else {
@@ -151,11 +160,11 @@ func (t *table) put(position string, old, new *item) units {
 		switch {
 		case before == nil && after == nil:
 		case before == nil || after == nil:
-			u.indexes[name] = writeUnits(before, after)
+			u[name] = writeUnits(before, after)
 		case from != to:
-			u.indexes[name] = writeUnits(before, nil) + writeUnits(nil, after)
+			u[name] = writeUnits(before, nil) + writeUnits(nil, after)
 		case !maps.EqualFunc(before.attrs, after.attrs, value.equal):
-			u.indexes[name] = writeUnits(before, after)
+			u[name] = writeUnits(before, after)
 		}
 	}
 	return u
@@ -165,9 +174,9 @@ func (t *table) put(position string, old, new *item) units {
 func (s keySchema) checkItem(attrs map[string]value) {
 	const wrong = "One or more parameter values were invalid: "
 	for _, k := range s {
-		v, ok := attrs[k.name]
-		mismatchIf(!ok, wrong+"Missing the key %s in the item", k.name)
-		mismatchIf(v.kind != k.kind, wrong+"Type mismatch for key %s expected: %s actual: %s", k.name, k.kind, v.kind)
+		v, ok := attrs[k.AttributeName]
+		mismatchIf(!ok, wrong+"Missing the key %s in the item", k.AttributeName)
+		mismatchIf(v.kind != k.kind, wrong+"Type mismatch for key %s expected: %s actual: %s", k.AttributeName, k.kind, v.kind)
 		k.check(v)
 	}
 }
@@ -175,10 +184,10 @@ func (s keySchema) checkItem(attrs map[string]value) {
 // checkKey checks a Key, which must be the key attributes and nothing else.
 func (s keySchema) checkKey(attrs map[string]value) {
 	for _, k := range s {
-		mismatchIf(len(attrs) != len(s) || attrs[k.name].kind != k.kind, "The provided key element does not match the schema")
+		mismatchIf(len(attrs) != len(s) || attrs[k.AttributeName].kind != k.kind, "The provided key element does not match the schema")
 	}
 	for _, k := range s {
-		k.check(attrs[k.name])
+		k.check(attrs[k.AttributeName])
 	}
 }
 
@@ -188,14 +197,14 @@ func (t *table) checkIndexKeys(operation string, attrs map[string]value) {
 	const notValid = "One or more parameter values are not valid. "
 	update := operation == opUpdate
 	for _, name := range slices.Sorted(maps.Keys(t.indexes)) {
-		for _, k := range t.indexes[name].key {
-			v, ok := attrs[k.name]
+		for _, k := range t.indexes[name].KeySchema {
+			v, ok := attrs[k.AttributeName]
 			if !ok || k.fits(v) {
 				continue
 			}
-			mismatchIf(v.kind != k.kind, "One or more parameter values were invalid: Type mismatch for Index Key %s Expected: %s Actual: %s IndexName: %s", k.name, k.kind, v.kind, name)
+			mismatchIf(v.kind != k.kind, "One or more parameter values were invalid: Type mismatch for Index Key %s Expected: %s Actual: %s IndexName: %s", k.AttributeName, k.kind, v.kind, name)
 			refuseIf(v.str == "" && update, notValid+"The update expression attempted to update a secondary index key to a value that is not supported. %s", emptyKey(v.kind))
-			refuseIf(v.str == "", notValid+"A value specified for a secondary index key is not supported. %s IndexName: %s, IndexKey: %s", emptyKey(v.kind), name, k.name)
+			refuseIf(v.str == "", notValid+"A value specified for a secondary index key is not supported. %s IndexName: %s, IndexKey: %s", emptyKey(v.kind), name, k.AttributeName)
 			mismatchIf(update, "The update expression attempted to update the secondary index key beyond allowed size limits")
 			k.checkSize(v)
 		}
@@ -208,7 +217,7 @@ func (t *table) checkScalar(names []string) {
 	for _, name := range names {
 		refuseIf(t.key.has(name), notScalar+"Key: %s", name)
 		for _, ix := range t.indexes {
-			refuseIf(ix.key.has(name), notScalar+"IndexKey: %s", name)
+			refuseIf(ix.KeySchema.has(name), notScalar+"IndexKey: %s", name)
 		}
 	}
 }
@@ -219,16 +228,7 @@ const notScalar = "Key attributes must be scalars; list random access '[]' and m
 func (s keySchema) keyOf(attrs map[string]value) map[string]value {
 	key := map[string]value{}
 	for _, k := range s {
-		key[k.name] = attrs[k.name]
+		key[k.AttributeName] = attrs[k.AttributeName]
 	}
 	return key
-}
-
-// segmentStart returns the start of segment i of n, which is below every position in it.
-func segmentStart(i, n int) string {
-	hash, rest := bits.Div64(uint64(i), 0, uint64(n))
-	if rest > 0 {
-		hash++
-	}
-	return string(binary.BigEndian.AppendUint64(nil, hash))
 }
