@@ -7,13 +7,7 @@ type units map[string]float64
 // writeUnits returns the units of a write that replaced old with new, either of which may be nil:
 // one for each KiB of the larger.
 func writeUnits(old, new *item) float64 {
-	size := 0
-	for _, it := range []*item{old, new} {
-		if it != nil {
-			size = max(size, it.size)
-		}
-	}
-	return float64(max(1, (size+1023)/1024))
+	return float64(max(1, (max(old.bytes(), new.bytes())+1023)/1024))
 }
 
 // readUnits returns the units of reading size bytes: one for each 4 KiB, or half of that for an

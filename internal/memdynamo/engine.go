@@ -129,9 +129,9 @@ var operations = map[string]func(*Engine, []byte) map[string]any{
 	"UpdateTimeToLive":   operation((*Engine).updateTimeToLive),
 	"DescribeTimeToLive": operation((*Engine).describeTimeToLive),
 	"GetItem":            operation((*Engine).getItem),
-	"PutItem":            operation((*Engine).putItem),
-	"UpdateItem":         operation((*Engine).updateItem),
-	"DeleteItem":         operation((*Engine).deleteItem),
+	"PutItem":            operation(writeItem(opPut)),
+	"UpdateItem":         operation(writeItem(opUpdate)),
+	"DeleteItem":         operation(writeItem(opDelete)),
 	"Query":              operation((*Engine).query),
 	"Scan":               operation((*Engine).scan),
 	"TransactWriteItems": operation((*Engine).transactWriteItems),
@@ -169,20 +169,16 @@ func (e *Engine) execute(r *http.Request, body []byte) map[string]any {
 	return operation(e, body)
 }
 
-// table returns the table of a request about items.
-func (e *Engine) table(name string) *table { return e.find(name, "") }
-
-// namedTable is like table, for a request about tables, whose error names the missing table.
-func (e *Engine) namedTable(name string) *table {
-	return e.find(name, ": Table: "+name+" not found")
-}
-
-// find returns the table, after sweeping it if that is due.
-func (e *Engine) find(name, missing string) *table {
+// table returns the table, after sweeping it if that is due. byName says that the error names a
+// missing table, as it does in requests that are not about items.
+func (e *Engine) table(name string, byName bool) *table {
 	checkName(name)
 	t := e.tables[name]
-	if t == nil {
-		panic(notFound(missing))
+	switch {
+	case t == nil && byName:
+		panic(exception("ResourceNotFoundException", "Requested resource not found: Table: %s not found", name))
+	case t == nil:
+		panic(exception("ResourceNotFoundException", "Requested resource not found"))
 	}
 	t.sweep(e.now())
 	return t

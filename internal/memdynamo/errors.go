@@ -82,17 +82,3 @@ func mismatchIf(cond bool, format string, args ...any) {
 		panic(err)
 	}
 }
-
-func notFound(detail string) *apiError {
-	return exception("ResourceNotFoundException", "Requested resource not found%s", detail)
-}
-
-// conditionFailed returns the error of a failed condition, with the item if there is one and the
-// request asked for it.
-func conditionFailed(old *item, returnItem bool) *apiError {
-	err := exception("ConditionalCheckFailedException", "The conditional request failed")
-	if returnItem && old != nil {
-		err.extra = map[string]any{"Item": old.attrs}
-	}
-	return err
-}

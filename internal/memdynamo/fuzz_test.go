@@ -51,7 +51,7 @@ func fuzzItem(t testing.TB) map[string]value {
 	if err := json.Unmarshal([]byte(theItem), &x); err != nil {
 		t.Fatal(err)
 	}
-	return decodeItem(x)
+	return decodeAttrs(x, 1)
 }
 
 // fuzzScope is the scope of an expression.

@@ -14,7 +14,7 @@ type getRequest struct {
 }
 
 func (e *Engine) getItem(in getRequest) map[string]any {
-	t := e.table(in.TableName)
+	t := e.table(in.TableName, false)
 	in.check()
 	key := t.decodeKey(in.Key)
 	projection := expression{"ProjectionExpression", in.ProjectionExpression}
@@ -23,22 +23,18 @@ func (e *Engine) getItem(in getRequest) map[string]any {
 	scope.checkUsed()
 	t.checkScalar(scope.nested)
 	out := map[string]any{}
-	size := 0
-	if it := t.items.get(t.key.position(key)); it != nil {
-		size = it.size
-		out["Item"] = it.attrs
-		if paths != nil {
-			out["Item"] = project(it.attrs, paths)
-		}
+	it := t.items.get(t.key.position(key))
+	if it != nil {
+		out["Item"] = project(it.attrs, paths)
 	}
-	units{"": readUnits(size, in.ConsistentRead)}.report(out, t.name, in.reporting)
+	units{"": readUnits(it.bytes(), in.ConsistentRead)}.report(out, t.name, in.reporting)
 	return out
 }
 
 // decodeKey decodes and checks a request's Key.
 func (t *table) decodeKey(object map[string]any) map[string]value {
 	refuseIf(object == nil, "Cannot have null key for GetItem, DeleteItem, or UpdateItem")
-	key := decodeItem(object)
+	key := decodeAttrs(object, 1)
 	t.key.checkKey(key)
 	return key
 }
@@ -87,13 +83,13 @@ func (e *Engine) parseWrite(in writeRequest, kind string) *write {
 	case in.UpdateExpression != nil && kind != opUpdate:
 		refuse("UpdateExpression")
 	}
-	t := e.table(in.TableName)
+	t := e.table(in.TableName, false)
 	checkEnum("ReturnValuesOnConditionCheckFailure", in.ReturnValuesOnConditionCheckFailure, "ALL_OLD", "NONE")
 	w := &write{table: t, returnItem: in.ReturnValuesOnConditionCheckFailure == "ALL_OLD"}
 	var attrs map[string]value
 	if kind == opPut {
 		refuseIf(in.Item == nil, "Item to put in PutItem cannot be null")
-		attrs = decodeItem(in.Item)
+		attrs = decodeAttrs(in.Item, 1)
 		t.key.checkItem(attrs)
 	} else {
 		attrs = t.decodeKey(in.Key)
@@ -163,7 +159,11 @@ func (w *write) prepare() {
 		attrs = w.old.attrs
 	}
 	if !w.condition.holds(attrs) {
-		panic(conditionFailed(w.old, w.returnItem))
+		err := exception("ConditionalCheckFailedException", "The conditional request failed")
+		if w.returnItem && w.old != nil {
+			err.extra = map[string]any{"Item": attrs}
+		}
+		panic(err)
 	}
 	w.new = w.old
 	if w.apply != nil {
@@ -188,14 +188,13 @@ type singleWriteRequest struct {
 	ReturnValues *string
 }
 
-func (e *Engine) putItem(in singleWriteRequest) map[string]any { return e.writeItem(in, opPut) }
-
-func (e *Engine) deleteItem(in singleWriteRequest) map[string]any { return e.writeItem(in, opDelete) }
-
-func (e *Engine) updateItem(in singleWriteRequest) map[string]any { return e.writeItem(in, opUpdate) }
+// writeItem returns the operation that is a write of the given kind.
+func writeItem(kind string) func(*Engine, singleWriteRequest) map[string]any {
+	return func(e *Engine, in singleWriteRequest) map[string]any { return e.writeItem(in, kind) }
+}
 
 func (e *Engine) writeItem(in singleWriteRequest, kind string) map[string]any {
-	t := e.table(in.TableName)
+	t := e.table(in.TableName, false)
 	in.reporting.check()
 	in.metrics.check()
 	returned := "NONE"

@@ -35,8 +35,7 @@ type scanRequest struct {
 	Segment, TotalSegments *int
 }
 
-// A reading is a Query or a Scan: it reads the entries of a table or index from one position to
-// another.
+// A reading is a Query or a Scan: it reads some adjoining entries of a table or index.
 type reading struct {
 	readRequest
 	table  *table
@@ -48,20 +47,21 @@ type reading struct {
 	paths  []path // nil: everything
 	start  map[string]value
 
-	low, high  string // the first position, and the one after the last
+	low, high  uint64 // the first hash, and the one after the last
+	condition  *node  // on the keys; nil: all items with such a hash
 	backward   bool
-	wrongStart string // the error if start is not between them
+	wrongStart string // the error if the ExclusiveStartKey is not of such an item
 }
 
 // newReading checks the parameters that Query and Scan share, except for what depends on the
 // expressions. condition is a query's.
 func (e *Engine) newReading(in readRequest, condition ...expression) *reading {
-	t := e.table(in.TableName)
+	t := e.table(in.TableName, false)
 	in.check()
 	r := &reading{readRequest: in, table: t, key: t.key, items: t.items}
 	selects := []string{"", "ALL_ATTRIBUTES", "ALL_PROJECTED_ATTRIBUTES", "COUNT", "SPECIFIC_ATTRIBUTES"}
 	refuseIf(!slices.Contains(selects, in.Select), "Select must be ALL_ATTRIBUTES, ALL_PROJECTED_ATTRIBUTES, COUNT, or SPECIFIC_ATTRIBUTES")
-	r.start = decodeItem(in.ExclusiveStartKey)
+	r.start = decodeAttrs(in.ExclusiveStartKey, 1)
 	refuseIf(in.Limit != nil && *in.Limit < 1, "Limit must be greater than or equal to 1")
 	if in.IndexName != nil {
 		r.index = t.indexes[*in.IndexName]
@@ -108,12 +108,13 @@ func (r *reading) startPosition() string {
 			r.key.checkKey(r.key.keyOf(r.start))
 		}
 	})
+	refuseIf(len(r.keyOf(r.start)) != len(r.start), invalid)
 	position := r.table.key.position(primary)
 	if r.index != nil {
-		refuseIf(len(r.keyOf(r.start)) != len(r.start), invalid)
 		position = r.index.position(r.start, position)
 	}
-	refuseIf(position < r.low || position >= r.high, "%s", r.wrongStart)
+	outside := position < hashPosition(r.low) || position >= hashPosition(r.high)
+	refuseIf(outside || !r.condition.holds(r.start), "%s", r.wrongStart)
 	return position
 }
 
@@ -126,39 +127,36 @@ func (r *reading) keyOf(attrs map[string]value) map[string]value {
 
 // run reads a page.
 func (r *reading) run() map[string]any {
-	low, high := r.low, r.high
-	switch {
-	case r.start == nil:
-	case r.backward:
-		high = r.startPosition()
-	default:
-		low = r.startPosition() + "\x00" // the next position that is possible
+	from, _ := r.items.search(hashPosition(r.low))
+	to, _ := r.items.search(hashPosition(r.high))
+	entries := slices.Clone(r.items[from:to])
+	entries = slices.DeleteFunc(entries, func(e entry) bool { return !r.condition.holds(e.item.attrs) })
+	if r.ExclusiveStartKey != nil {
+		at, found := entries.search(r.startPosition())
+		switch {
+		case r.backward:
+			entries = entries[:at]
+		case found:
+			entries = entries[at+1:]
+		default:
+			entries = entries[at:]
+		}
 	}
-	from, _ := r.items.search(low)
-	to, _ := r.items.search(high)
+	if r.backward {
+		slices.Reverse(entries)
+	}
 	found := []map[string]value{}
 	scanned, size := 0, 0
 	out := map[string]any{}
-	for from < to {
-		at := from
-		if r.backward {
-			at = to - 1
-			to--
-		} else {
-			from++
-		}
-		it := r.items[at].item
+	for _, e := range entries {
+		it := e.item
 		if r.index != nil {
 			it = r.index.project(it)
 		}
 		scanned++
 		size += it.size
 		if r.filter.holds(it.attrs) {
-			attrs := it.attrs
-			if r.paths != nil {
-				attrs = project(attrs, r.paths)
-			}
-			found = append(found, attrs)
+			found = append(found, project(it.attrs, r.paths))
 		}
 		if r.Limit != nil && scanned == *r.Limit || size >= maxPage {
 			out["LastEvaluatedKey"] = r.keyOf(it.attrs)
@@ -169,13 +167,11 @@ func (r *reading) run() map[string]any {
 	if r.Select != "COUNT" {
 		out["Items"] = found
 	}
-	taken := units{}
+	source := ""
 	if r.index != nil {
-		taken[r.index.IndexName] = readUnits(size, r.ConsistentRead)
-	} else {
-		taken[""] = readUnits(size, r.ConsistentRead)
+		source = r.index.IndexName
 	}
-	taken.report(out, r.table.name, r.reporting)
+	units{source: readUnits(size, r.ConsistentRead)}.report(out, r.table.name, r.reporting)
 	return out
 }
 
@@ -201,13 +197,13 @@ func (e *Engine) query(in queryRequest) map[string]any {
 	condition := expression{"KeyConditionExpression", in.KeyConditionExpression}
 	r := e.newReading(in.readRequest, condition)
 	r.backward = in.ScanIndexForward != nil && !*in.ScanIndexForward
-	tree := r.scope.condition(condition)
+	r.condition = r.scope.condition(condition)
 	r.scope.checkUsed()
-	hash, rnge := r.key.condition(tree)
+	r.low = r.key.checkCondition(r.condition).hash()
+	r.high = r.low + 1
 	r.check("querying")
 	r.filter.walk(r.checkQueryFilter)
 	r.wrongStart = "The provided starting key does not match the range key predicate"
-	r.low, r.high = rnge.bounds(string(r.key.partition(hash)))
 	return r.run()
 }
 
@@ -224,109 +220,56 @@ func (r *reading) checkQueryFilter(n *node) {
 	refuseIf(r.key.has(name), "Filter Expression can only contain non-primary key attributes: Primary key attribute: %s", name)
 }
 
-// A rangeCondition is the part of a key condition about the range key; its op is "" if there is
-// none.
-type rangeCondition struct {
-	op     op // or opCall: begins_with
-	values []value
-}
-
-// bounds returns the first position in the partition that meets the condition, and the first one
-// after those that do.
-func (c rangeCondition) bounds(partition string) (low, high string) {
-	var at []string
-	for _, v := range c.values {
-		at = append(at, partition+string(v.appendSortable(nil)))
-	}
-	low, high = partition, after(partition)
-	switch c.op {
-	case opEq:
-		return at[0], after(at[0])
-	case opLt:
-		high = at[0]
-	case opLe:
-		high = after(at[0])
-	case opGt:
-		low = after(at[0])
-	case opGe:
-		low = at[0]
-	case opBetween:
-		return at[0], after(at[1])
-	case opCall:
-		prefix := at[0][:len(at[0])-2] // without the end of a string
-		return prefix, after(prefix)
-	}
-	return low, high
-}
-
-// after returns the first string above all that begin with prefix, which must contain a byte below
-// 0xff.
-func after(prefix string) string {
-	b := []byte(prefix)
-	for b[len(b)-1] == 0xff {
-		b = b[:len(b)-1]
-	}
-	b[len(b)-1]++
-	return string(b)
-}
-
-// condition returns what a KeyConditionExpression says about the two keys.
-func (s keySchema) condition(tree *node) (hash value, rnge rangeCondition) {
+// checkCondition checks a KeyConditionExpression, and returns the value that it requires of the hash
+// key.
+func (s keySchema) checkCondition(tree *node) (hash value) {
 	const notSupported = "Query key condition not supported"
-	conditions := map[string]rangeCondition{}
-	s.gather(tree, conditions)
+	conditions := map[string]*node{}
+	gatherKeyConditions(tree, conditions)
 	refuseIf(len(conditions) > 2, "Conditions can be of length 1 or 2 only")
 	for i, k := range s {
-		_, ok := conditions[k.AttributeName]
-		refuseIf(!ok && i < len(conditions), "Query condition missed key schema element: %s", k.AttributeName)
+		refuseIf(i < len(conditions) && conditions[k.AttributeName] == nil, "Query condition missed key schema element: %s", k.AttributeName)
 	}
 	refuseIf(len(conditions) > len(s), notSupported)
-	for _, k := range s {
-		for _, v := range conditions[k.AttributeName].values {
-			refuseIf(v.kind != k.kind, "One or more parameter values were invalid: Condition parameter type does not match schema type")
-			k.checkNotEmpty(v)
+	for i, k := range s[:len(conditions)] {
+		for _, a := range conditions[k.AttributeName].args {
+			if a.op != opValue {
+				continue
+			}
+			refuseIf(a.value.kind != k.kind, "One or more parameter values were invalid: Condition parameter type does not match schema type")
+			k.checkNotEmpty(a.value)
+			if i == 0 {
+				hash = a.value
+			}
 		}
 	}
-	h := conditions[s[0].AttributeName]
-	refuseIf(h.op != opEq, notSupported)
-	if len(s) > 1 {
-		rnge = conditions[s[1].AttributeName]
-	}
-	return h.values[0], rnge
+	refuseIf(conditions[s[0].AttributeName].op != opEq, notSupported)
+	return hash
 }
 
-// mirrored are the operators for exchanged operands.
-var mirrored = map[op]op{opEq: opEq, opLt: opGt, opLe: opGe, opGt: opLt, opGe: opLe}
-
-// gather collects the conditions that are joined by AND.
-func (s keySchema) gather(n *node, into map[string]rangeCondition) {
+// gatherKeyConditions collects the conditions that are joined by AND, by the attribute.
+func gatherKeyConditions(n *node, into map[string]*node) {
 	const invalid = "Invalid condition in KeyConditionExpression: "
 	if n.op == opAnd {
-		s.gather(n.args[0], into)
-		s.gather(n.args[1], into)
+		gatherKeyConditions(n.args[0], into)
+		gatherKeyConditions(n.args[1], into)
 		return
 	}
-	supported := n.name == "begins_with" || n.op == opBetween || mirrored[n.op] != ""
-	refuseIf(!supported, "Invalid operator used in KeyConditionExpression: %s", n.symbol())
-	c := rangeCondition{op: n.op}
+	symmetric := slices.Contains([]op{opEq, opLt, opLe, opGt, opGe}, n.op)
+	refuseIf(!symmetric && n.op != opBetween && n.name != "begins_with", "Invalid operator used in KeyConditionExpression: %s", n.symbol())
 	var attribute path
 	for i, a := range n.args {
 		refuseIf(a.op == opCall, "KeyConditionExpressions cannot contain nested operations")
 		if a.op == opValue {
-			c.values = append(c.values, a.value)
 			continue
 		}
 		refuseIf(attribute != nil, invalid+"Multiple attribute names used in one condition")
+		refuseIf(i > 0 && !symmetric, invalid+"%s operator must have the key attribute as its first operand", n.symbol())
 		attribute = a.path
-		if i > 0 {
-			c.op = mirrored[n.op]
-		}
-		refuseIf(c.op == "", invalid+"%s operator must have the key attribute as its first operand", n.symbol())
 	}
 	refuseIf(attribute == nil, invalid+"No key attribute specified")
 	name := attribute[0].name
 	refuseIf(len(attribute) > 1, notScalar+"Key: %s", name)
-	_, again := into[name]
-	refuseIf(again, "KeyConditionExpressions must only contain one condition per key")
-	into[name] = c
+	refuseIf(into[name] != nil, "KeyConditionExpressions must only contain one condition per key")
+	into[name] = n
 }

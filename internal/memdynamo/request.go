@@ -2,7 +2,6 @@ package memdynamo
 
 import (
 	"errors"
-	"maps"
 	"slices"
 	"strings"
 
@@ -73,18 +72,4 @@ type metrics struct{ ReturnItemCollectionMetrics string }
 
 func (m metrics) check() {
 	checkEnum("ReturnItemCollectionMetrics", m.ReturnItemCollectionMetrics, "SIZE", "NONE")
-}
-
-// decodeItem returns a map of attributes, such as an Item or a Key, or nil if it is absent.
-func decodeItem(object map[string]any) map[string]value {
-	if object == nil {
-		return nil
-	}
-	attrs := make(map[string]value, len(object))
-	for _, name := range slices.Sorted(maps.Keys(object)) {
-		refuseIf(name == "", "Empty attribute name")
-		refuseIf(object[name] == nil, "The supplied Item contains a null AttributeValue: %s is null", name)
-		attrs[name] = decodeValue(object[name], 1)
-	}
-	return attrs
 }

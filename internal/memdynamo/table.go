@@ -54,38 +54,35 @@ func emptyKey(k kind) string {
 	return "The AttributeValue for a key attribute cannot contain an empty " + strings.ToLower(longKinds[k]) + " value."
 }
 
-// position returns the position in an orderedMap of an item with these attributes: a hash of its
-// partition key, which spreads partitions and lets parallel scans divide them, then its range key.
-// No key's position is a prefix of another's.
+// position returns the position in an orderedMap of an item with these attributes: the hash of its
+// partition key, which spreads partitions and lets parallel scans divide them, then its key. No
+// key's position is a prefix of another's.
 func (s keySchema) position(attrs map[string]value) string {
-	b := s.partition(attrs[s[0].AttributeName])
-	for _, k := range s[1:] {
+	b := []byte(hashPosition(attrs[s[0].AttributeName].hash()))
+	for _, k := range s {
 		b = attrs[k.AttributeName].appendSortable(b)
 	}
 	return string(b)
 }
 
-// partition returns the prefix of all positions in a partition.
-func (s keySchema) partition(hashKey value) []byte {
-	b := hashKey.appendSortable(make([]byte, 8, 64))
-	binary.BigEndian.PutUint64(b, uint64(crc32.ChecksumIEEE(b[8:])))
-	return b
-}
+// hash returns a hash of 32 bits.
+func (v value) hash() uint64 { return uint64(crc32.ChecksumIEEE(v.appendSortable(nil))) }
+
+// hashPosition returns the first position of items with this hash.
+func hashPosition(hash uint64) string { return string(binary.BigEndian.AppendUint64(nil, hash)) }
 
 const maxSegments = 1000000
 
-// segmentStart returns the first position of segment i of n, which divide the hashes evenly. That of
-// segment n is above all positions.
-func segmentStart(i, n int) string {
-	return string(binary.BigEndian.AppendUint64(nil, uint64(i)<<32/uint64(n)))
-}
+// segmentStart returns the first hash of segment i of n, which divide the hashes evenly. That of
+// segment n is above all hashes.
+func segmentStart(i, n int) uint64 { return uint64(i) << 32 / uint64(n) }
 
 type table struct {
 	name        string
 	created     time.Time
 	key         keySchema
 	onDemand    bool
-	provisioned throughput
+	provisioned *throughput
 	items       orderedMap
 	indexes     map[string]*index
 	protected   bool           // from DeleteTable
@@ -107,9 +104,8 @@ type index struct {
 	}
 	ProvisionedThroughput *throughput
 
-	provisioned throughput
-	projected   map[string]bool // nil: all
-	items       orderedMap
+	projected map[string]bool // nil: all
+	items     orderedMap
 }
 
 // indexed reports whether an item is in the index: it has the index's key. An item that was there

@@ -135,14 +135,14 @@ func (s keySchema) check(kinds map[string]kind, undefined string, roles ...strin
 
 // checkThroughput checks a ProvisionedThroughput, which must be there unless the table is on demand.
 // what names its owner in the error.
-func (t *table) checkThroughput(p *throughput, what string) throughput {
+func (t *table) checkThroughput(p *throughput, what string) *throughput {
 	refuseIf(p == nil && !t.onDemand, "No provisioned throughput specified for the %s", what)
 	if p == nil {
-		return throughput{}
+		return &throughput{}
 	}
 	refuseIf(t.onDemand, "One or more parameter values were invalid: Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST")
 	refuseIf(p.ReadCapacityUnits < 1 || p.WriteCapacityUnits < 1, "Table read and write throughput must be at least 1, and cannot be null")
-	return *p
+	return p
 }
 
 // checkIndex checks the definition of a global secondary index, and builds it from the table's
@@ -171,7 +171,7 @@ func (t *table) checkIndex(ix *index, kinds map[string]kind) {
 			ix.projected[k.AttributeName] = true
 		}
 	}
-	ix.provisioned = t.checkThroughput(ix.ProvisionedThroughput, "global secondary index")
+	ix.ProvisionedThroughput = t.checkThroughput(ix.ProvisionedThroughput, "global secondary index")
 	for _, e := range t.items {
 		if ix.indexed(e.item.attrs) {
 			ix.items.set(ix.position(e.item.attrs, e.key), e.item)
@@ -199,12 +199,12 @@ func (t *table) keyKinds() map[string]kind {
 }
 
 func (e *Engine) describeTable(in tableRequest) map[string]any {
-	return map[string]any{"Table": e.namedTable(in.TableName).describe()}
+	return map[string]any{"Table": e.table(in.TableName, true).describe()}
 }
 
 // deleteTable deletes the table at once, although the response says that it is being deleted.
 func (e *Engine) deleteTable(in tableRequest) map[string]any {
-	t := e.namedTable(in.TableName)
+	t := e.table(in.TableName, true)
 	refuseIf(t.protected, "Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.")
 	delete(e.tables, t.name)
 	description := t.describe()
@@ -220,48 +220,44 @@ type updateTableRequest struct {
 	AttributeDefinitions        []definition
 	GlobalSecondaryIndexUpdates []struct {
 		Create *index
-		Delete *struct{ IndexName string }
+		Delete *deletedIndex
 	}
 	DeletionProtectionEnabled *bool
 }
 
+type deletedIndex struct{ IndexName string }
+
 // updateTable adds or deletes one index, or switches deletion protection.
 func (e *Engine) updateTable(in updateTableRequest) map[string]any {
-	t := e.namedTable(in.TableName)
+	t := e.table(in.TableName, true)
 	kinds := checkDefinitions(in.AttributeDefinitions)
-	updates := in.GlobalSecondaryIndexUpdates
-	refuseIf(len(updates) == 0 && in.DeletionProtectionEnabled == nil, "Nothing to update")
-	actions := 0
-	for _, u := range updates {
-		if u.Create != nil {
-			actions++
+	var create *index
+	var del *deletedIndex
+	for _, u := range in.GlobalSecondaryIndexUpdates {
+		if create != nil || del != nil || u.Create != nil && u.Delete != nil {
+			panic(exception("LimitExceededException", "Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table"))
 		}
-		if u.Delete != nil {
-			actions++
-		}
+		create, del = u.Create, u.Delete
 	}
-	refuseIf(len(updates) > 0 && actions == 0, "Update global secondary index action is null")
-	if actions > 1 {
-		panic(exception("LimitExceededException", "Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table"))
+	updates := len(in.GlobalSecondaryIndexUpdates)
+	refuseIf(updates == 0 && in.DeletionProtectionEnabled == nil, "Nothing to update")
+	refuseIf(updates > 0 && create == nil && del == nil, "Update global secondary index action is null")
+	if create != nil {
+		refuseIf(len(kinds) == 0, "No Attribute Schema Defined")
+		for name, k := range t.keyKinds() {
+			refuseIf(kinds[name] != "" && kinds[name] != k, "invalid attribute, SchemaElement redefined should be of same type as previously defined")
+			kinds[name] = k
+		}
+		t.checkIndex(create, kinds)
+		refuseIf(t.indexes[create.IndexName] != nil, "Attempting to create an index which already exists")
+		t.addIndex(create)
 	}
-	for _, u := range updates {
-		if u.Create != nil {
-			refuseIf(len(kinds) == 0, "No Attribute Schema Defined")
-			for name, k := range t.keyKinds() {
-				refuseIf(kinds[name] != "" && kinds[name] != k, "invalid attribute, SchemaElement redefined should be of same type as previously defined")
-				kinds[name] = k
-			}
-			t.checkIndex(u.Create, kinds)
-			refuseIf(t.indexes[u.Create.IndexName] != nil, "Attempting to create an index which already exists")
-			t.addIndex(u.Create)
+	if del != nil {
+		refuseIf(del.IndexName == "", "Invalid global secondary index name")
+		if t.indexes[del.IndexName] == nil {
+			panic(exception("ResourceNotFoundException", "Requested resource not found"))
 		}
-		if u.Delete != nil {
-			refuseIf(u.Delete.IndexName == "", "Invalid global secondary index name")
-			if t.indexes[u.Delete.IndexName] == nil {
-				panic(notFound(""))
-			}
-			delete(t.indexes, u.Delete.IndexName)
-		}
+		delete(t.indexes, del.IndexName)
 	}
 	if in.DeletionProtectionEnabled != nil {
 		t.protected = *in.DeletionProtectionEnabled
@@ -315,13 +311,10 @@ func (t *table) describe() map[string]any {
 		"CreationDateTime":     created,
 		"AttributeDefinitions": definitions,
 		"KeySchema":            t.key,
-		"ProvisionedThroughput": map[string]any{
-			"ReadCapacityUnits":      t.provisioned.ReadCapacityUnits,
-			"WriteCapacityUnits":     t.provisioned.WriteCapacityUnits,
-			"LastIncreaseDateTime":   0,
-			"LastDecreaseDateTime":   0,
-			"NumberOfDecreasesToday": 0,
-		},
+		"ProvisionedThroughput": struct {
+			*throughput
+			NumberOfDecreasesToday int
+		}{t.provisioned, 0},
 		"ItemCount":                 len(t.items),
 		"TableSizeBytes":            size,
 		"DeletionProtectionEnabled": t.protected,
@@ -343,7 +336,7 @@ func (t *table) describe() map[string]any {
 			"IndexArn":              arn + "/index/" + name,
 			"KeySchema":             ix.KeySchema,
 			"Projection":            ix.Projection,
-			"ProvisionedThroughput": ix.provisioned,
+			"ProvisionedThroughput": ix.ProvisionedThroughput,
 			"ItemCount":             len(ix.items),
 			"IndexSizeBytes":        size,
 		})
@@ -363,7 +356,7 @@ type updateTimeToLiveRequest struct {
 }
 
 func (e *Engine) updateTimeToLive(in updateTimeToLiveRequest) map[string]any {
-	t := e.namedTable(in.TableName)
+	t := e.table(in.TableName, true)
 	spec := in.TimeToLiveSpecification
 	refuseIf(spec == nil, "TimeToLiveSpecification cannot be null")
 	refuseIf(spec.AttributeName == nil || spec.Enabled == nil, "AttributeName cannot be null when time to live is being enabled")
@@ -380,7 +373,7 @@ func (e *Engine) updateTimeToLive(in updateTimeToLiveRequest) map[string]any {
 }
 
 func (e *Engine) describeTimeToLive(in tableRequest) map[string]any {
-	t := e.namedTable(in.TableName)
+	t := e.table(in.TableName, true)
 	description := map[string]any{"TimeToLiveStatus": "DISABLED"}
 	if t.ttl != "" {
 		description["TimeToLiveStatus"] = "ENABLED"

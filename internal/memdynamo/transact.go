@@ -77,13 +77,9 @@ func (e *Engine) parseTransactItems(items []transactItem) []*write {
 		}
 	}
 	cancelIfAny(causes)
-	type place struct {
-		table    *table
-		position string
-	}
-	seen := map[place]bool{}
+	seen := map[string]bool{}
 	for _, w := range writes {
-		at := place{w.table, w.position}
+		at := w.table.name + "/" + w.position
 		refuseIf(seen[at], "Transaction request cannot include multiple operations on one item")
 		seen[at] = true
 	}
@@ -144,9 +140,7 @@ func executeAll(writes []*write) tableUnits {
 	size := 0
 	for i, w := range writes {
 		causes[i] = attempt(w.prepare)
-		if w.new != nil {
-			size += w.new.size
-		}
+		size += w.new.bytes()
 	}
 	cancelIfAny(causes)
 	refuseIf(size > maxTransactBytes, "The items of a transaction cannot exceed %d bytes together", maxTransactBytes)
@@ -161,11 +155,7 @@ func executeAll(writes []*write) tableUnits {
 func transactReads(writes []*write) tableUnits {
 	taken := tableUnits{}
 	for _, w := range writes {
-		size := 0
-		if it := w.table.items.get(w.position); it != nil {
-			size = it.size
-		}
-		taken.add(w.table, units{"": readUnits(size, true)})
+		taken.add(w.table, units{"": readUnits(w.table.items.get(w.position).bytes(), true)})
 	}
 	return taken
 }

@@ -49,6 +49,14 @@ type item struct {
 
 func newItem(attrs map[string]value) *item { return &item{attrs, attrsSize(attrs)} }
 
+// bytes returns the item's size, which is 0 if there is no item.
+func (it *item) bytes() int {
+	if it == nil {
+		return 0
+	}
+	return it.size
+}
+
 const (
 	maxItemSize = 400 << 10
 	maxNesting  = 32
@@ -83,17 +91,24 @@ func decodeValue(x any, level int) value {
 			v.list = append(v.list, decodeValue(e, level+1))
 		}
 	case kindM:
-		v.attrs = map[string]value{}
-		for name, e := range as[map[string]any](content, what) {
-			refuseIf(name == "", "Empty attribute name")
-			v.attrs[name] = decodeValue(e, level+1)
-		}
+		v.attrs = decodeAttrs(as[map[string]any](content, what), level+1)
 	case kindSS, kindNS, kindBS:
 		v.list = decodeSet(v.kind, as[[]any](content, what))
 	default:
 		return decodeScalar(v.kind, content)
 	}
 	return v
+}
+
+// decodeAttrs reads the attributes of an item, or the members of a map.
+func decodeAttrs(object map[string]any, level int) map[string]value {
+	attrs := make(map[string]value, len(object))
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		refuseIf(name == "", "Empty attribute name")
+		refuseIf(object[name] == nil, "The supplied Item contains a null AttributeValue: %s is null", name)
+		attrs[name] = decodeValue(object[name], level)
+	}
+	return attrs
 }
 
 func decodeScalar(k kind, content any) value {
