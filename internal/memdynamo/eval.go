@@ -116,7 +116,7 @@ func (n *node) eval(attrs map[string]value) (value, bool) {
 		return value{kind: kindL, list: append(slices.Clip(x.list), y.list...)}, true
 	}
 	if n.op == opSub {
-		y.num = y.num.negated()
+		return value{kind: kindN, num: x.num.minus(y.num)}, true
 	}
 	return value{kind: kindN, num: x.num.plus(y.num)}, true
 }

@@ -84,11 +84,11 @@ func TestDecimalsAgainstBigRat(t *testing.T) {
 		if back := rational(t, a.String()); back.Cmp(ar) != 0 || strings.ContainsAny(a.String(), "eE+") {
 			t.Fatalf("parseDecimal(%q).String() = %q", as, a)
 		}
-		if again := parseDecimal(a.String()); again != a {
-			t.Fatalf("%q is not canonical: %#v, then %#v", as, a, again)
+		if again := parseDecimal(a.String()); again.String() != a.String() || again.Cmp(a.Rat) != 0 {
+			t.Fatalf("%q is not canonical: %s, then %s", as, a, again)
 		}
 		cmp := ar.Cmp(br)
-		if got := a.compare(b); got < 0 != (cmp < 0) || got > 0 != (cmp > 0) {
+		if got := a.Cmp(b.Rat); got != cmp {
 			t.Fatalf("%s compared to %s: %d, want %d", a, b, got, cmp)
 		}
 		if got := bytes.Compare(a.appendSortable(nil), b.appendSortable(nil)); got != cmp {
@@ -100,7 +100,7 @@ func TestDecimalsAgainstBigRat(t *testing.T) {
 			want *big.Rat
 		}{
 			{"+", func() decimal { return a.plus(b) }, new(big.Rat).Add(ar, br)},
-			{"-", func() decimal { return a.plus(b.negated()) }, new(big.Rat).Sub(ar, br)},
+			{"-", func() decimal { return a.minus(b) }, new(big.Rat).Sub(ar, br)},
 		} {
 			got, err := try(c.got)
 			if (err == nil) != fits(c.want) {

@@ -398,7 +398,7 @@ func (t *table) sweep(now time.Time) {
 	until, from := decimalOf(now.Unix()), decimalOf(now.Add(-oldestExpiry).Unix())
 	for _, e := range slices.Clone(t.items) {
 		v := e.item.attrs[t.ttl]
-		if v.kind == kindN && v.num.compare(until) < 0 && v.num.compare(from) >= 0 {
+		if v.kind == kindN && v.num.Cmp(until.Rat) < 0 && v.num.Cmp(from.Rat) >= 0 {
 			t.put(e.key, e.item, nil)
 		}
 	}

@@ -134,31 +134,24 @@ func decodeSet(k kind, elements []any) []value {
 	name := strings.ToLower(longKinds[setElement[k]])
 	refuseIf(len(elements) == 0 && k == kindBS, wrong+"Binary sets should not be empty")
 	refuseIf(len(elements) == 0, wrong+"An %s set  may not be empty", name)
-	list := make([]value, len(elements))
+	list, texts := make([]value, len(elements)), make([]string, len(elements))
 	for i, e := range elements {
 		refuseIf(e == nil, wrong+"An %s set may not have a null string as a member", name)
 		list[i] = decodeScalar(setElement[k], e)
+		texts[i] = list[i].str
 	}
 	slices.SortFunc(list, compareScalars)
 	duplicates := len(slices.CompactFunc(slices.Clone(list), value.equal)) < len(list)
-	refuseIf(duplicates && k == kindSS, wrong+"Input collection %v contains duplicates", bracketed(elements))
+	refuseIf(duplicates && k == kindSS, wrong+"Input collection [%s] contains duplicates", strings.Join(texts, ", "))
 	refuseIf(duplicates && k == kindNS, "Input collection contains duplicates")
 	refuseIf(duplicates, wrong+"Input collection of type BS contains duplicates.")
 	return list
 }
 
-func bracketed(elements []any) string {
-	texts := make([]string, len(elements))
-	for i, e := range elements {
-		texts[i] = fmt.Sprint(e)
-	}
-	return "[" + strings.Join(texts, ", ") + "]"
-}
-
 // compareScalars orders two values of one type: S and B by their bytes, N by its number.
 func compareScalars(a, b value) int {
 	if a.kind == kindN {
-		return a.num.compare(b.num)
+		return a.num.Cmp(b.num.Rat)
 	}
 	return strings.Compare(a.str, b.str)
 }
@@ -169,7 +162,7 @@ func (v value) isText() bool { return v.kind == kindS || v.kind == kindB }
 func (v value) isScalar() bool { return v.isText() || v.kind == kindN }
 
 func (v value) equal(o value) bool {
-	return v.kind == o.kind && v.str == o.str && v.num == o.num && v.truth == o.truth &&
+	return v.kind == o.kind && v.str == o.str && (v.kind != kindN || v.num.Cmp(o.num.Rat) == 0) && v.truth == o.truth &&
 		slices.EqualFunc(v.list, o.list, value.equal) && maps.EqualFunc(v.attrs, o.attrs, value.equal)
 }
 
