@@ -1,9 +1,6 @@
 package memdynamo
 
-import (
-	"fmt"
-	"strings"
-)
+import "fmt"
 
 // An apiError is an error response: it says what is wrong with a request. Code at any depth panics
 // with it, and attempt recovers it. An operation checks everything before it changes anything.
@@ -15,14 +12,6 @@ type apiError struct {
 	// cancels says that in a transaction, the error is a reason for its cancellation. Other errors
 	// found before anything is read refuse the transaction as they refuse a single request.
 	cancels bool
-}
-
-func (e *apiError) Error() string { return e.typ + ": " + e.message }
-
-// name returns the exception's name without its namespace.
-func (e *apiError) name() string {
-	_, name, _ := strings.Cut(e.typ, "#")
-	return name
 }
 
 // attempt returns the apiError with which f panics, or nil. Each request runs in it, and also each
@@ -41,8 +30,10 @@ func attempt(f func()) (err *apiError) {
 	return nil
 }
 
+const validationType = "com.amazon.coral.validate#ValidationException"
+
 func validation(format string, args ...any) *apiError {
-	return &apiError{typ: "com.amazon.coral.validate#ValidationException", message: fmt.Sprintf(format, args...)}
+	return &apiError{typ: validationType, message: fmt.Sprintf(format, args...)}
 }
 
 // refuseIf panics with a validation error if cond is true.
@@ -57,7 +48,7 @@ func reworded(before, after string, f func()) {
 	err := attempt(f)
 	switch {
 	case err == nil:
-	case err.name() == "ValidationException":
+	case err.typ == validationType:
 		panic(validation("%s%s%s", before, err.message, after))
 	default:
 		panic(err)

@@ -23,7 +23,7 @@ func (e *Engine) getItem(in getRequest) map[string]any {
 	scope.checkUsed()
 	t.checkScalar(scope.nested)
 	out := map[string]any{}
-	it := t.items.get(t.key.position(key))
+	it := t.items.get(t.KeySchema.position(key))
 	if it != nil {
 		out["Item"] = project(it.attrs, paths)
 	}
@@ -35,7 +35,7 @@ func (e *Engine) getItem(in getRequest) map[string]any {
 func (t *table) decodeKey(object map[string]any) map[string]value {
 	refuseIf(object == nil, "Cannot have null key for GetItem, DeleteItem, or UpdateItem")
 	key := decodeAttrs(object, 1)
-	t.key.checkKey(key)
+	t.KeySchema.checkKey(key)
 	return key
 }
 
@@ -90,11 +90,11 @@ func (e *Engine) parseWrite(in writeRequest, kind string) *write {
 	if kind == opPut {
 		refuseIf(in.Item == nil, "Item to put in PutItem cannot be null")
 		attrs = decodeAttrs(in.Item, 1)
-		t.key.checkItem(attrs)
+		t.KeySchema.checkItem(attrs)
 	} else {
 		attrs = t.decodeKey(in.Key)
 	}
-	w.position = t.key.position(attrs)
+	w.position = t.KeySchema.position(attrs)
 
 	update, condition := expression{"UpdateExpression", in.UpdateExpression}, expression{"ConditionExpression", in.ConditionExpression}
 	expressions := []expression{condition}
@@ -107,7 +107,7 @@ func (e *Engine) parseWrite(in writeRequest, kind string) *write {
 	scope.checkUsed()
 	for _, a := range w.actions {
 		name := a.path[0].name
-		mismatchIf(t.key.has(name), "One or more parameter values were invalid: Cannot update attribute %s. This attribute is part of the key", name)
+		mismatchIf(t.KeySchema.has(name), "One or more parameter values were invalid: Cannot update attribute %s. This attribute is part of the key", name)
 	}
 	t.checkScalar(scope.nested)
 	switch kind {
@@ -184,8 +184,8 @@ func (w *write) commit() units {
 type singleWriteRequest struct {
 	writeRequest
 	reporting
-	metrics
-	ReturnValues *string
+	ReturnItemCollectionMetrics string // only matters for local indexes
+	ReturnValues                string
 }
 
 // writeItem returns the operation that is a write of the given kind.
@@ -195,42 +195,32 @@ func writeItem(kind string) func(*Engine, singleWriteRequest) map[string]any {
 
 func (e *Engine) writeItem(in singleWriteRequest, kind string) map[string]any {
 	t := e.table(in.TableName, false)
-	in.reporting.check()
-	in.metrics.check()
-	returned := "NONE"
-	if in.ReturnValues != nil {
-		returned = *in.ReturnValues
-	}
-	modes := []string{"NONE", "ALL_OLD"}
+	in.check()
+	checkEnum("ReturnItemCollectionMetrics", in.ReturnItemCollectionMetrics, "SIZE", "NONE")
+	modes := []string{"", "NONE", "ALL_OLD"}
 	if kind == opUpdate {
 		modes = append(modes, "UPDATED_OLD", "ALL_NEW", "UPDATED_NEW")
 	}
-	refuseIf(!slices.Contains(modes, returned), "Return values set to invalid value")
+	refuseIf(!slices.Contains(modes, in.ReturnValues), "Return values set to invalid value")
 	w := e.parseWrite(in.writeRequest, kind)
 	w.prepare()
 	taken := w.commit()
 	out := map[string]any{}
-	if attrs := w.returnValues(returned); attrs != nil {
+	if attrs := w.returnValues(in.ReturnValues); len(attrs) > 0 {
 		out["Attributes"] = attrs
 	}
 	taken.report(out, t.name, in.reporting)
 	return out
 }
 
-// returnValues returns the attributes that mode asks for, or nil if there are none.
+// returnValues returns the attributes that mode asks for.
 func (w *write) returnValues(mode string) map[string]value {
-	it := w.new
-	if mode == "ALL_OLD" || mode == "UPDATED_OLD" {
-		it = w.old
-	}
-	if it == nil || mode == "NONE" {
+	it := map[string]*item{"ALL_OLD": w.old, "UPDATED_OLD": w.old, "ALL_NEW": w.new, "UPDATED_NEW": w.new}[mode]
+	switch {
+	case it == nil:
 		return nil
+	case mode == "UPDATED_OLD" || mode == "UPDATED_NEW":
+		return project(it.attrs, paths(w.actions))
 	}
-	if mode == "ALL_OLD" || mode == "ALL_NEW" {
-		return it.attrs
-	}
-	if attrs := project(it.attrs, paths(w.actions)); len(attrs) > 0 {
-		return attrs
-	}
-	return nil
+	return it.attrs
 }

@@ -16,7 +16,7 @@ func TestOrderedMapAgainstMap(t *testing.T) {
 		key := fmt.Sprint(r.IntN(500))
 		switch r.IntN(3) {
 		case 0:
-			m.delete(key)
+			m.set(key, nil)
 			delete(model, key)
 		default:
 			it := &item{size: r.Int()}

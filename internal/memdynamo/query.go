@@ -39,9 +39,7 @@ type scanRequest struct {
 type reading struct {
 	readRequest
 	table  *table
-	index  *index // nil: the table's own items
-	items  orderedMap
-	key    keySchema // of the table or index
+	index  *index // the table's own, or a secondary one
 	scope  *scope
 	filter *node
 	paths  []path // nil: everything
@@ -58,7 +56,7 @@ type reading struct {
 func (e *Engine) newReading(in readRequest, condition ...expression) *reading {
 	t := e.table(in.TableName, false)
 	in.check()
-	r := &reading{readRequest: in, table: t, key: t.key, items: t.items}
+	r := &reading{readRequest: in, table: t, index: &t.index}
 	selects := []string{"", "ALL_ATTRIBUTES", "ALL_PROJECTED_ATTRIBUTES", "COUNT", "SPECIFIC_ATTRIBUTES"}
 	refuseIf(!slices.Contains(selects, in.Select), "Select must be ALL_ATTRIBUTES, ALL_PROJECTED_ATTRIBUTES, COUNT, or SPECIFIC_ATTRIBUTES")
 	r.start = decodeAttrs(in.ExclusiveStartKey, 1)
@@ -66,7 +64,6 @@ func (e *Engine) newReading(in readRequest, condition ...expression) *reading {
 	if in.IndexName != nil {
 		r.index = t.indexes[*in.IndexName]
 		refuseIf(r.index == nil, "The table does not have the specified index: %s", *in.IndexName)
-		r.key, r.items = r.index.KeySchema, r.index.items
 	}
 	filter, projection := expression{"FilterExpression", in.FilterExpression}, expression{"ProjectionExpression", in.ProjectionExpression}
 	r.scope = in.scope(append(condition, filter, projection)...)
@@ -84,11 +81,8 @@ func (r *reading) check(verb string) {
 	refuseIf(r.Select == "COUNT" && r.paths != nil, "Cannot specify the ProjectionExpression when choosing to get only the Count")
 	refuseIf(r.Select == "SPECIFIC_ATTRIBUTES" && r.paths == nil, "Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES")
 	refuseIf(r.Select != "" && r.Select != "SPECIFIC_ATTRIBUTES" && r.paths != nil, "Cannot specify the ProjectionExpression when choosing to get %s", r.Select)
-	refuseIf(r.Select == "ALL_PROJECTED_ATTRIBUTES" && r.index == nil, "ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName")
-	if r.index == nil {
-		return
-	}
-	refuseIf(r.ConsistentRead, "Consistent read cannot be true when %s a GSI", verb)
+	refuseIf(r.Select == "ALL_PROJECTED_ATTRIBUTES" && r.IndexName == nil, "ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName")
+	refuseIf(r.IndexName != nil && r.ConsistentRead, "Consistent read cannot be true when %s a GSI", verb)
 	refuseIf(r.Select == "ALL_ATTRIBUTES" && r.index.projected != nil, "One or more parameter values were invalid: Select type ALL_ATTRIBUTES is not supported for global secondary index %s because its projection type is not ALL", r.index.IndexName)
 	for _, p := range r.paths {
 		refuseIf(!r.index.projects(p[0].name), "One or more parameter values were invalid: Global secondary index %s does not project [%s]", r.index.IndexName, p[0].name)
@@ -98,20 +92,15 @@ func (r *reading) check(verb string) {
 // startPosition checks the ExclusiveStartKey, and returns its position.
 func (r *reading) startPosition() string {
 	const invalid = "The provided starting key is invalid"
-	primary := r.start
-	if r.index != nil {
-		primary = r.table.key.keyOf(r.start)
-	}
+	primary, key := r.table.KeySchema, r.index.KeySchema
 	reworded(invalid+": ", "", func() {
-		r.table.key.checkKey(primary)
-		if r.index != nil {
-			r.key.checkKey(r.key.keyOf(r.start))
-		}
+		primary.checkKey(primary.keyOf(r.start))
+		key.checkKey(key.keyOf(r.start))
 	})
 	refuseIf(len(r.keyOf(r.start)) != len(r.start), invalid)
-	position := r.table.key.position(primary)
-	if r.index != nil {
-		position = r.index.position(r.start, position)
+	position := key.position(r.start)
+	if r.IndexName != nil {
+		position += primary.position(r.start)
 	}
 	outside := position < hashPosition(r.low) || position >= hashPosition(r.high)
 	refuseIf(outside || !r.condition.holds(r.start), "%s", r.wrongStart)
@@ -120,16 +109,16 @@ func (r *reading) startPosition() string {
 
 // keyOf returns the key of an item from which a reading can be continued.
 func (r *reading) keyOf(attrs map[string]value) map[string]value {
-	key := r.table.key.keyOf(attrs)
-	maps.Copy(key, r.key.keyOf(attrs))
+	key := r.table.KeySchema.keyOf(attrs)
+	maps.Copy(key, r.index.KeySchema.keyOf(attrs))
 	return key
 }
 
 // run reads a page.
 func (r *reading) run() map[string]any {
-	from, _ := r.items.search(hashPosition(r.low))
-	to, _ := r.items.search(hashPosition(r.high))
-	entries := slices.Clone(r.items[from:to])
+	from, _ := r.index.items.search(hashPosition(r.low))
+	to, _ := r.index.items.search(hashPosition(r.high))
+	entries := slices.Clone(r.index.items[from:to])
 	entries = slices.DeleteFunc(entries, func(e entry) bool { return !r.condition.holds(e.item.attrs) })
 	if r.ExclusiveStartKey != nil {
 		at, found := entries.search(r.startPosition())
@@ -149,10 +138,7 @@ func (r *reading) run() map[string]any {
 	scanned, size := 0, 0
 	out := map[string]any{}
 	for _, e := range entries {
-		it := e.item
-		if r.index != nil {
-			it = r.index.project(it)
-		}
+		it := r.index.project(e.item)
 		scanned++
 		size += it.size
 		if r.filter.holds(it.attrs) {
@@ -167,11 +153,7 @@ func (r *reading) run() map[string]any {
 	if r.Select != "COUNT" {
 		out["Items"] = found
 	}
-	source := ""
-	if r.index != nil {
-		source = r.index.IndexName
-	}
-	units{source: readUnits(size, r.ConsistentRead)}.report(out, r.table.name, r.reporting)
+	units{r.index.IndexName: readUnits(size, r.ConsistentRead)}.report(out, r.table.name, r.reporting)
 	return out
 }
 
@@ -199,7 +181,7 @@ func (e *Engine) query(in queryRequest) map[string]any {
 	r.backward = in.ScanIndexForward != nil && !*in.ScanIndexForward
 	r.condition = r.scope.condition(condition)
 	r.scope.checkUsed()
-	r.low = r.key.checkCondition(r.condition).hash()
+	r.low = r.index.KeySchema.checkCondition(r.condition).hash()
 	r.high = r.low + 1
 	r.check("querying")
 	r.filter.walk(r.checkQueryFilter)
@@ -214,10 +196,8 @@ func (r *reading) checkQueryFilter(n *node) {
 		return
 	}
 	name := n.path[0].name
-	if r.index != nil {
-		refuseIf(!r.index.projects(name), "One or more parameter values were invalid: Secondary index %s does not project one or more filter attributes: [%s]", r.index.IndexName, name)
-	}
-	refuseIf(r.key.has(name), "Filter Expression can only contain non-primary key attributes: Primary key attribute: %s", name)
+	refuseIf(!r.index.projects(name), "One or more parameter values were invalid: Secondary index %s does not project one or more filter attributes: [%s]", r.index.IndexName, name)
+	refuseIf(r.index.KeySchema.has(name), "Filter Expression can only contain non-primary key attributes: Primary key attribute: %s", name)
 }
 
 // checkCondition checks a KeyConditionExpression, and returns the value that it requires of the hash

@@ -66,10 +66,3 @@ type reporting struct{ ReturnConsumedCapacity string }
 func (r reporting) check() {
 	checkEnum("ReturnConsumedCapacity", r.ReturnConsumedCapacity, "INDEXES", "TOTAL", "NONE")
 }
-
-// A metrics is a parameter that only matters for local indexes.
-type metrics struct{ ReturnItemCollectionMetrics string }
-
-func (m metrics) check() {
-	checkEnum("ReturnItemCollectionMetrics", m.ReturnItemCollectionMetrics, "SIZE", "NONE")
-}

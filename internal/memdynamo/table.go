@@ -9,6 +9,36 @@ import (
 	"time"
 )
 
+type table struct {
+	index     // of all items, by the primary key; it has no name
+	name      string
+	created   time.Time
+	onDemand  bool
+	indexes   map[string]*index
+	protected bool           // from DeleteTable
+	ttl       string         // the attribute; "": off
+	swept     time.Time      // when ttl was last acted upon
+	details   map[string]any // parts of its description without further effect
+}
+
+type throughput struct{ ReadCapacityUnits, WriteCapacityUnits int }
+
+// An index is a table's items in the order of a key: its own or that of a global secondary index.
+// Reads leave out what it does not project. The exported fields are those of its definition in a
+// request.
+type index struct {
+	IndexName  string
+	KeySchema  keySchema
+	Projection struct {
+		ProjectionType   *string
+		NonKeyAttributes []string `json:",omitempty"`
+	}
+	ProvisionedThroughput *throughput
+
+	projected map[string]bool // nil: all
+	items     orderedMap
+}
+
 // A keySchema lists the attributes of a key: the hash key and, if there is one, the range key.
 type keySchema []keyPart
 
@@ -54,6 +84,36 @@ func emptyKey(k kind) string {
 	return "The AttributeValue for a key attribute cannot contain an empty " + strings.ToLower(longKinds[k]) + " value."
 }
 
+// checkItem checks the key of an item.
+func (s keySchema) checkItem(attrs map[string]value) {
+	const wrong = "One or more parameter values were invalid: "
+	for _, k := range s {
+		v, ok := attrs[k.AttributeName]
+		mismatchIf(!ok, wrong+"Missing the key %s in the item", k.AttributeName)
+		mismatchIf(v.kind != k.kind, wrong+"Type mismatch for key %s expected: %s actual: %s", k.AttributeName, k.kind, v.kind)
+		k.check(v)
+	}
+}
+
+// checkKey checks a Key, which must be the key attributes and nothing else.
+func (s keySchema) checkKey(attrs map[string]value) {
+	for _, k := range s {
+		mismatchIf(len(attrs) != len(s) || attrs[k.AttributeName].kind != k.kind, "The provided key element does not match the schema")
+	}
+	for _, k := range s {
+		k.check(attrs[k.AttributeName])
+	}
+}
+
+// keyOf returns the key of an item.
+func (s keySchema) keyOf(attrs map[string]value) map[string]value {
+	key := map[string]value{}
+	for _, k := range s {
+		key[k.AttributeName] = attrs[k.AttributeName]
+	}
+	return key
+}
+
 // position returns the position in an orderedMap of an item with these attributes: the hash of its
 // partition key, which spreads partitions and lets parallel scans divide them, then its key. No
 // key's position is a prefix of another's.
@@ -77,47 +137,10 @@ const maxSegments = 1000000
 // segment n is above all hashes.
 func segmentStart(i, n int) uint64 { return uint64(i) << 32 / uint64(n) }
 
-type table struct {
-	name        string
-	created     time.Time
-	key         keySchema
-	onDemand    bool
-	provisioned *throughput
-	items       orderedMap
-	indexes     map[string]*index
-	protected   bool           // from DeleteTable
-	ttl         string         // the attribute; "": off
-	swept       time.Time      // when ttl was last acted upon
-	details     map[string]any // parts of its description without further effect
-}
-
-type throughput struct{ ReadCapacityUnits, WriteCapacityUnits int }
-
-// An index is a global secondary index: the same items in another order. Reads leave out what it
-// does not project. The exported fields are those of its definition in a request.
-type index struct {
-	IndexName  string
-	KeySchema  keySchema
-	Projection struct {
-		ProjectionType   *string
-		NonKeyAttributes []string `json:",omitempty"`
-	}
-	ProvisionedThroughput *throughput
-
-	projected map[string]bool // nil: all
-	items     orderedMap
-}
-
 // indexed reports whether an item is in the index: it has the index's key. An item that was there
 // before the index may have attributes that cannot be its key.
 func (ix *index) indexed(attrs map[string]value) bool {
 	return !slices.ContainsFunc(ix.KeySchema, func(k keyPart) bool { return !k.fits(attrs[k.AttributeName]) })
-}
-
-// position returns the item's position in the index. Items with the same index key are sorted by
-// their primary key.
-func (ix *index) position(attrs map[string]value, primary string) string {
-	return ix.KeySchema.position(attrs) + primary
 }
 
 // projects reports whether the index holds the attribute.
@@ -136,55 +159,32 @@ func (ix *index) project(it *item) *item {
 // put replaces old with new, either of which may be nil, in the table and its indexes, and returns
 // the capacity units that it took.
 func (t *table) put(position string, old, new *item) units {
+	t.items.set(position, new)
 	u := units{"": writeUnits(old, new)}
-	if new != nil {
-		t.items.set(position, new)
-	} else {
-		t.items.delete(position)
-	}
 	for name, ix := range t.indexes {
-		var before, after *item
-		var from, to string
-		if old != nil && ix.indexed(old.attrs) {
-			before, from = ix.project(old), ix.position(old.attrs, position)
-			ix.items.delete(from)
-		}
-		if new != nil && ix.indexed(new.attrs) {
-			after, to = ix.project(new), ix.position(new.attrs, position)
-			ix.items.set(to, new)
-		}
+		before, from := ix.set(position, old, nil)
+		after, to := ix.set(position, new, new)
 		switch {
 		case before == nil && after == nil:
-		case before == nil || after == nil:
-			u[name] = writeUnits(before, after)
-		case from != to:
+		case before != nil && after != nil && from != to:
 			u[name] = writeUnits(before, nil) + writeUnits(nil, after)
-		case !maps.EqualFunc(before.attrs, after.attrs, value.equal):
+		case before == nil || after == nil || !maps.EqualFunc(before.attrs, after.attrs, value.equal):
 			u[name] = writeUnits(before, after)
 		}
 	}
 	return u
 }
 
-// checkItem checks the key of an item.
-func (s keySchema) checkItem(attrs map[string]value) {
-	const wrong = "One or more parameter values were invalid: "
-	for _, k := range s {
-		v, ok := attrs[k.AttributeName]
-		mismatchIf(!ok, wrong+"Missing the key %s in the item", k.AttributeName)
-		mismatchIf(v.kind != k.kind, wrong+"Type mismatch for key %s expected: %s actual: %s", k.AttributeName, k.kind, v.kind)
-		k.check(v)
+// set stores it, which may be nil, at an item's position in the index, if the item has one. It
+// returns that and what the index projects of the item. Items with the same index key are sorted by
+// primary, their position in the table.
+func (ix *index) set(primary string, at, it *item) (projected *item, position string) {
+	if at == nil || !ix.indexed(at.attrs) {
+		return nil, ""
 	}
-}
-
-// checkKey checks a Key, which must be the key attributes and nothing else.
-func (s keySchema) checkKey(attrs map[string]value) {
-	for _, k := range s {
-		mismatchIf(len(attrs) != len(s) || attrs[k.AttributeName].kind != k.kind, "The provided key element does not match the schema")
-	}
-	for _, k := range s {
-		k.check(attrs[k.AttributeName])
-	}
+	position = ix.KeySchema.position(at.attrs) + primary
+	ix.items.set(position, it)
+	return ix.project(at), position
 }
 
 // checkIndexKeys checks the attributes that are keys of indexes. The error's text depends on the
@@ -211,7 +211,7 @@ func (t *table) checkIndexKeys(operation string, attrs map[string]value) {
 // paths lead into.
 func (t *table) checkScalar(names []string) {
 	for _, name := range names {
-		refuseIf(t.key.has(name), notScalar+"Key: %s", name)
+		refuseIf(t.KeySchema.has(name), notScalar+"Key: %s", name)
 		for _, ix := range t.indexes {
 			refuseIf(ix.KeySchema.has(name), notScalar+"IndexKey: %s", name)
 		}
@@ -220,11 +220,37 @@ func (t *table) checkScalar(names []string) {
 
 const notScalar = "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: "
 
-// keyOf returns the primary key of an item.
-func (s keySchema) keyOf(attrs map[string]value) map[string]value {
-	key := map[string]value{}
-	for _, k := range s {
-		key[k.AttributeName] = attrs[k.AttributeName]
+// An orderedMap holds items sorted by key. Adding or deleting an item moves all items after it,
+// which costs less than a request unless there are hundreds of thousands.
+type orderedMap []entry
+
+type entry struct {
+	key  string
+	item *item
+}
+
+// search returns the index of the first entry whose key is key or above, and whether it has that
+// key.
+func (m orderedMap) search(key string) (at int, found bool) {
+	return slices.BinarySearchFunc(m, key, func(e entry, key string) int { return strings.Compare(e.key, key) })
+}
+
+func (m orderedMap) get(key string) *item {
+	if at, found := m.search(key); found {
+		return m[at].item
 	}
-	return key
+	return nil
+}
+
+// set stores an item, or deletes it if it is nil.
+func (m *orderedMap) set(key string, it *item) {
+	at, found := m.search(key)
+	switch {
+	case found && it == nil:
+		*m = slices.Delete(*m, at, at+1)
+	case found:
+		(*m)[at].item = it
+	case it != nil:
+		*m = slices.Insert(*m, at, entry{key, it})
+	}
 }

@@ -41,12 +41,13 @@ type definition struct {
 
 func (e *Engine) createTable(in createTableRequest) map[string]any {
 	checkName(in.TableName)
-	t := &table{name: in.TableName, created: e.now(), key: in.KeySchema, indexes: map[string]*index{}, protected: in.DeletionProtectionEnabled}
+	t := &table{name: in.TableName, created: e.now(), indexes: map[string]*index{}, protected: in.DeletionProtectionEnabled}
 	kinds := checkDefinitions(in.AttributeDefinitions)
 	checkEnum("BillingMode", in.BillingMode, "PROVISIONED", "PAY_PER_REQUEST")
 	t.onDemand = in.BillingMode == "PAY_PER_REQUEST"
-	t.provisioned = t.checkThroughput(in.ProvisionedThroughput, "table")
-	t.key.check(kinds, "%s Key not specified in Attribute Definitions.  Type unknown.", "Hash", "Range")
+	t.ProvisionedThroughput = t.checkThroughput(in.ProvisionedThroughput, "table")
+	t.KeySchema = in.KeySchema
+	t.KeySchema.check(kinds, "%s Key not specified in Attribute Definitions.  Type unknown.", "Hash", "Range")
 	for _, ix := range in.GlobalSecondaryIndexes {
 		t.checkIndex(ix, kinds)
 		refuseIf(t.indexes[ix.IndexName] != nil, "Two global secondary indices have the same name")
@@ -167,15 +168,13 @@ func (t *table) checkIndex(ix *index, kinds map[string]kind) {
 			ix.projected[name] = true
 		}
 		refuseIf(len(ix.projected) != len(included), "Cannot have two attributes with the same name")
-		for _, k := range slices.Concat(t.key, ix.KeySchema) {
+		for _, k := range slices.Concat(t.KeySchema, ix.KeySchema) {
 			ix.projected[k.AttributeName] = true
 		}
 	}
 	ix.ProvisionedThroughput = t.checkThroughput(ix.ProvisionedThroughput, "global secondary index")
 	for _, e := range t.items {
-		if ix.indexed(e.item.attrs) {
-			ix.items.set(ix.position(e.item.attrs, e.key), e.item)
-		}
+		ix.set(e.key, e.item, e.item)
 	}
 }
 
@@ -188,7 +187,7 @@ func (t *table) addIndex(ix *index) {
 // table has definitions of.
 func (t *table) keyKinds() map[string]kind {
 	kinds := map[string]kind{}
-	keys := slices.Clone(t.key)
+	keys := slices.Clone(t.KeySchema)
 	for _, ix := range t.indexes {
 		keys = append(keys, ix.KeySchema...)
 	}
@@ -300,23 +299,19 @@ func (t *table) describe() map[string]any {
 	}
 	arn := "arn:aws:dynamodb:ddblocal:000000000000:table/" + t.name
 	created := float64(t.created.UnixMilli()) / 1000
-	size := 0
-	for _, e := range t.items {
-		size += e.item.size
-	}
 	out := map[string]any{
 		"TableName":            t.name,
 		"TableStatus":          "ACTIVE",
 		"TableArn":             arn,
 		"CreationDateTime":     created,
 		"AttributeDefinitions": definitions,
-		"KeySchema":            t.key,
+		"KeySchema":            t.KeySchema,
 		"ProvisionedThroughput": struct {
 			*throughput
 			NumberOfDecreasesToday int
-		}{t.provisioned, 0},
+		}{t.ProvisionedThroughput, 0},
 		"ItemCount":                 len(t.items),
-		"TableSizeBytes":            size,
+		"TableSizeBytes":            t.size(),
 		"DeletionProtectionEnabled": t.protected,
 	}
 	maps.Copy(out, t.details)
@@ -326,10 +321,6 @@ func (t *table) describe() map[string]any {
 	var indexes []any
 	for _, name := range slices.Sorted(maps.Keys(t.indexes)) {
 		ix := t.indexes[name]
-		size := 0
-		for _, e := range ix.items {
-			size += ix.project(e.item).size
-		}
 		indexes = append(indexes, map[string]any{
 			"IndexName":             name,
 			"IndexStatus":           "ACTIVE",
@@ -338,13 +329,22 @@ func (t *table) describe() map[string]any {
 			"Projection":            ix.Projection,
 			"ProvisionedThroughput": ix.ProvisionedThroughput,
 			"ItemCount":             len(ix.items),
-			"IndexSizeBytes":        size,
+			"IndexSizeBytes":        ix.size(),
 		})
 	}
 	if indexes != nil {
 		out["GlobalSecondaryIndexes"] = indexes
 	}
 	return out
+}
+
+// size returns the size of what the index holds.
+func (ix *index) size() int {
+	size := 0
+	for _, e := range ix.items {
+		size += ix.project(e.item).size
+	}
+	return size
 }
 
 type updateTimeToLiveRequest struct {

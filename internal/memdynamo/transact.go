@@ -25,9 +25,9 @@ type tokenUse struct {
 
 type transactRequest struct {
 	reporting
-	metrics
-	ClientRequestToken string
-	TransactItems      []transactItem
+	ReturnItemCollectionMetrics string // only matters for local indexes
+	ClientRequestToken          string
+	TransactItems               []transactItem
 }
 
 // A transactItem has exactly one member.
@@ -37,8 +37,8 @@ func (e *Engine) transactWriteItems(in transactRequest) map[string]any {
 	const invalid = " failed to satisfy constraint: Member must "
 	token, items := in.ClientRequestToken, in.TransactItems
 	refuseIf(len(token) > maxTokenLength, "Value %s at 'clientRequestToken'"+invalid+"have length less than or equal to %d", token, maxTokenLength)
-	in.reporting.check()
-	in.metrics.check()
+	in.check()
+	checkEnum("ReturnItemCollectionMetrics", in.ReturnItemCollectionMetrics, "SIZE", "NONE")
 	refuseIf(items == nil, "Value null at 'transactItems'"+invalid+"not be null")
 	refuseIf(len(items) == 0, "Value [] at 'transactItems'"+invalid+"have length greater than or equal to 1")
 	refuseIf(len(items) > maxTransactItems, "Member must have length less than or equal to %d", maxTransactItems)
@@ -117,7 +117,7 @@ func cancelIfAny(causes []*apiError) {
 		if err != nil {
 			failed = true
 			codes[i] = "ValidationError"
-			if err.name() == "ConditionalCheckFailedException" {
+			if err.typ != validationType {
 				codes[i] = "ConditionalCheckFailed"
 			}
 			reason["Message"] = err.message
