@@ -8,33 +8,18 @@ import (
 	"strings"
 )
 
-// An op says what a node of an expression is.
-type op string
-
+// What a node is unless it is an operator, which its op then names.
 const (
-	opPath    op = "path"
-	opValue   op = "value"
-	opCall    op = "call" // name(args...)
-	opAnd     op = "AND"
-	opOr      op = "OR"
-	opNot     op = "NOT"
-	opBetween op = "BETWEEN"
-	opIn      op = "IN" // args[0] IN (args[1:]...)
-	opEq      op = "="
-	opNe      op = "<>"
-	opLt      op = "<"
-	opLe      op = "<="
-	opGt      op = ">"
-	opGe      op = ">="
-	opAdd     op = "+"
-	opSub     op = "-"
+	opPath  = "path"
+	opValue = "value"
+	opCall  = "call" // name(args...)
 )
 
 // A node is a node of an expression's tree.
 type node struct {
-	op     op
-	name   string // of a function or a :value
-	args   []*node
+	op     string
+	name   string  // of a function or a :value
+	args   []*node // the operands; args[0] IN (args[1:]...)
 	path   path
 	value  value // of a :value, once it is resolved
 	parens int   // number of pairs of parentheses around it
@@ -43,11 +28,11 @@ type node struct {
 // isCondition reports whether the node is true or false, as opposed to having a value. A call is
 // allowed where either is expected.
 func (n *node) isCondition() bool {
-	return !slices.Contains([]op{opPath, opValue, opAdd, opSub, opCall}, n.op)
+	return !slices.Contains([]string{opPath, opValue, "+", "-", opCall}, n.op)
 }
 
 // symbol returns the name of a function, or an operator.
-func (n *node) symbol() string { return cmp.Or(n.name, string(n.op)) }
+func (n *node) symbol() string { return cmp.Or(n.name, n.op) }
 
 // walk calls f for n, which may be nil, and everything below it.
 func (n *node) walk(f func(*node)) {
@@ -231,15 +216,15 @@ func (p *parser) syntaxError() {
 func (p *parser) condition() *node { return p.mustBeCondition(p.disjunction()) }
 
 // disjunction = conjunction { OR conjunction }
-func (p *parser) disjunction() *node { return p.joined(opOr, p.conjunction) }
+func (p *parser) disjunction() *node { return p.joined("OR", p.conjunction) }
 
 // conjunction = negation { AND negation }
-func (p *parser) conjunction() *node { return p.joined(opAnd, p.negation) }
+func (p *parser) conjunction() *node { return p.joined("AND", p.negation) }
 
 // joined = part { op part }
-func (p *parser) joined(o op, part func() *node) *node {
+func (p *parser) joined(o string, part func() *node) *node {
 	n := part()
-	for t := p.peek(); t.kind == tokenKeyword && t.word == string(o); t = p.peek() {
+	for t := p.peek(); t.kind == tokenKeyword && t.word == o; t = p.peek() {
 		p.mustBeCondition(n)
 		p.pos++
 		n = &node{op: o, args: []*node{n, p.mustBeCondition(part())}}
@@ -250,7 +235,7 @@ func (p *parser) joined(o op, part func() *node) *node {
 // negation = { NOT } comparison
 func (p *parser) negation() *node {
 	if p.accept("NOT") {
-		return &node{op: opNot, args: []*node{p.mustBeCondition(p.negation())}}
+		return &node{op: "NOT", args: []*node{p.mustBeCondition(p.negation())}}
 	}
 	return p.comparison()
 }
@@ -272,16 +257,16 @@ func (p *parser) comparison() *node {
 		return left
 	}
 	switch t := p.peek(); {
-	case t.kind == tokenSymbol && slices.Contains([]op{opEq, opNe, opLt, opLe, opGt, opGe}, op(t.word)):
+	case t.kind == tokenSymbol && slices.Contains([]string{"=", "<>", "<", "<=", ">", ">="}, t.word):
 		p.pos++
-		return &node{op: op(t.word), args: []*node{left, p.operand()}}
+		return &node{op: t.word, args: []*node{left, p.operand()}}
 	case p.accept("BETWEEN"):
 		low := p.operand()
 		p.expect("AND")
-		return &node{op: opBetween, args: []*node{left, low, p.operand()}}
+		return &node{op: "BETWEEN", args: []*node{left, low, p.operand()}}
 	case p.accept("IN"):
 		p.expect("(")
-		return &node{op: opIn, args: append([]*node{left}, p.operands()...)}
+		return &node{op: "IN", args: append([]*node{left}, p.operands()...)}
 	}
 	return left
 }
@@ -370,11 +355,11 @@ func (p *parser) update() []action {
 // sum = operand [ ("+" | "-") operand ] | "(" sum ")"
 func (p *parser) sum() *node {
 	left := p.primary(p.sum)
-	if left.op == opAdd || left.op == opSub { // in parentheses: no operand of another
+	if left.op == "+" || left.op == "-" { // in parentheses: no operand of another
 		return left
 	}
-	for _, o := range []op{opAdd, opSub} {
-		if p.accept(string(o)) {
+	for _, o := range []string{"+", "-"} {
+		if p.accept(o) {
 			return &node{op: o, args: []*node{left, p.operand()}}
 		}
 	}

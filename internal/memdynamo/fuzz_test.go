@@ -33,14 +33,14 @@ func (n *node) render() string {
 		s = n.name
 	case opCall:
 		s = n.name + "(" + list(n.args) + ")"
-	case opNot:
+	case "NOT":
 		s = "NOT " + n.args[0].render()
-	case opBetween:
+	case "BETWEEN":
 		s = n.args[0].render() + " BETWEEN " + n.args[1].render() + " AND " + n.args[2].render()
-	case opIn:
+	case "IN":
 		s = n.args[0].render() + " IN (" + list(n.args[1:]) + ")"
 	default:
-		s = n.args[0].render() + " " + string(n.op) + " " + n.args[1].render()
+		s = n.args[0].render() + " " + n.op + " " + n.args[1].render()
 	}
 	return strings.Repeat("(", n.parens) + s + strings.Repeat(")", n.parens)
 }

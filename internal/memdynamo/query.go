@@ -223,20 +223,20 @@ func (s keySchema) checkCondition(tree *node) (hash value) {
 			}
 		}
 	}
-	refuseIf(conditions[s[0].AttributeName].op != opEq, notSupported)
+	refuseIf(conditions[s[0].AttributeName].op != "=", notSupported)
 	return hash
 }
 
 // gatherKeyConditions collects the conditions that are joined by AND, by the attribute.
 func gatherKeyConditions(n *node, into map[string]*node) {
 	const invalid = "Invalid condition in KeyConditionExpression: "
-	if n.op == opAnd {
+	if n.op == "AND" {
 		gatherKeyConditions(n.args[0], into)
 		gatherKeyConditions(n.args[1], into)
 		return
 	}
-	symmetric := slices.Contains([]op{opEq, opLt, opLe, opGt, opGe}, n.op)
-	refuseIf(!symmetric && n.op != opBetween && n.name != "begins_with", "Invalid operator used in KeyConditionExpression: %s", n.symbol())
+	symmetric := slices.Contains([]string{"=", "<", "<=", ">", ">="}, n.op)
+	refuseIf(!symmetric && n.op != "BETWEEN" && n.name != "begins_with", "Invalid operator used in KeyConditionExpression: %s", n.symbol())
 	var attribute path
 	for i, a := range n.args {
 		refuseIf(a.op == opCall, "KeyConditionExpressions cannot contain nested operations")
