@@ -99,52 +99,49 @@ func literals(actions []action) map[string]value {
 	return attrs
 }
 
-type tokenKind int
-
-// The kinds from tokenName to tokenInvalid are the groups of lexical, in its order.
+// The kinds of tokens, besides symbols and keywords, whose kind is their text.
 const (
-	tokenEOF      tokenKind = iota
-	tokenName               // an attribute's or function's name
-	tokenNameRef            // #name
-	tokenValueRef           // :value
-	tokenNumber             // an index
-	tokenSymbol             // an operator or a punctuation mark
-	tokenInvalid            // a character that starts no token
-	tokenKeyword            // a word of conditions, in upper case in token.word
-	tokenSection            // a word that starts a section of an update, in upper case in token.word
+	tokenName     = "name"   // an attribute's or function's name
+	tokenNameRef  = "#name"  // replaced by ExpressionAttributeNames
+	tokenValueRef = ":value" // replaced by ExpressionAttributeValues
+	tokenIndex    = "index"
+	tokenEOF      = ""
 )
 
-var lexical = regexp.MustCompile(`([a-zA-Z]\w*)|(#\w+)|(:\w+)|(0|[1-9]\d*)|(<=|>=|<>|[=<>()[\],.+-])|([^ \t\r\n])`)
+// lexical has the groups lexicalKinds. A character that starts no token is one of a kind that the
+// parser expects nowhere.
+var lexical = regexp.MustCompile(`([a-zA-Z]\w*)|(#\w+)|(:\w+)|(0|[1-9]\d*)|<=|>=|<>|[^ \t\r\n]`)
 
-// A token is source[start:end].
-type token struct {
-	kind       tokenKind
-	start, end int
-	word       string
-}
+var lexicalKinds = []string{tokenName, tokenNameRef, tokenValueRef, tokenIndex}
 
 // keywords are the words of the grammar; case does not matter.
-var keywords = map[string]tokenKind{
-	"AND": tokenKeyword, "OR": tokenKeyword, "NOT": tokenKeyword, "IN": tokenKeyword, "BETWEEN": tokenKeyword,
-	"SET": tokenSection, "REMOVE": tokenSection, "ADD": tokenSection, "DELETE": tokenSection,
+var keywords = []string{"AND", "OR", "NOT", "IN", "BETWEEN", "SET", "REMOVE", "ADD", "DELETE"}
+
+type token struct {
+	kind  string
+	text  string
+	start int // in the expression
 }
 
-// lex splits an expression into tokens, the last of which is tokenEOF. Anything that cannot be a
-// token becomes tokenInvalid, which the parser refuses where it occurs.
+func (t token) end() int { return t.start + len(t.text) }
+
+// lex splits an expression into tokens, the last of which is tokenEOF.
 func lex(source string) []token {
 	var tokens []token
 	for _, m := range lexical.FindAllStringSubmatchIndex(source, -1) {
-		t := token{kind: tokenName, start: m[0], end: m[1], word: source[m[0]:m[1]]}
-		for m[2*t.kind] < 0 {
-			t.kind++
+		text := source[m[0]:m[1]]
+		t := token{text, text, m[0]}
+		for i, kind := range lexicalKinds {
+			if m[2*i+2] >= 0 {
+				t.kind = kind
+			}
 		}
-		upper := strings.ToUpper(t.word)
-		if k, ok := keywords[upper]; ok {
-			t.kind, t.word = k, upper
+		if upper := strings.ToUpper(text); slices.Contains(keywords, upper) {
+			t.kind = upper
 		}
 		tokens = append(tokens, t)
 	}
-	return append(tokens, token{start: len(source), end: len(source)})
+	return append(tokens, token{start: len(source)})
 }
 
 // A parser reads one expression.
@@ -162,52 +159,46 @@ func parse[T any](source string, grammar func(*parser) T) T {
 	refuseIf(len(source) > maxExpressionSize, "Expression size has exceeded the maximum allowed size; expression size: %d", len(source))
 	p := &parser{source: source, tokens: lex(source)}
 	tree := grammar(p)
-	p.token(tokenEOF)
+	p.expect(tokenEOF)
 	return tree
 }
 
 func (p *parser) peek() token { return p.tokens[p.pos] }
 
-// token consumes the next token, which must be of one of the kinds.
-func (p *parser) token(kinds ...tokenKind) token {
-	t := p.peek()
-	if !slices.Contains(kinds, t.kind) {
-		p.syntaxError()
-	}
-	p.pos++
-	return t
-}
-
-// accept consumes the next token if it is the given symbol or keyword.
-func (p *parser) accept(word string) bool {
-	t := p.peek()
-	if (t.kind == tokenSymbol || t.kind == tokenKeyword) && t.word == word {
+// accept consumes the next token if it is of one of the kinds.
+func (p *parser) accept(kinds ...string) bool {
+	ok := slices.Contains(kinds, p.peek().kind)
+	if ok {
 		p.pos++
-		return true
 	}
-	return false
+	return ok
 }
 
-func (p *parser) expect(word string) {
-	if !p.accept(word) {
+// expect consumes the next token, which must be of one of the kinds.
+func (p *parser) expect(kinds ...string) token {
+	if !p.accept(kinds...) {
 		p.syntaxError()
 	}
+	return p.last()
 }
+
+// last returns the token that was consumed last.
+func (p *parser) last() token { return p.tokens[p.pos-1] }
 
 // syntaxError refuses the next token, and quotes it with its neighbors.
 func (p *parser) syntaxError() {
 	bad := p.peek()
-	from, to := bad.start, bad.end
-	if p.pos > 0 {
-		from = p.tokens[p.pos-1].start
-	} else if bad.kind == tokenEOF {
+	text, from, to := bad.text, bad.start, bad.end()
+	switch {
+	case p.pos > 0:
+		from = p.last().start
+	case bad.kind == tokenEOF:
 		from = 0
 	}
-	text := p.source[bad.start:bad.end]
 	if bad.kind == tokenEOF {
 		text = "<EOF>"
 	} else if next := p.tokens[p.pos+1]; next.kind != tokenEOF {
-		to = next.end
+		to = next.end()
 	}
 	panic(validation("Syntax error; token: \"%s\", near: \"%s\"", text, p.source[from:to]))
 }
@@ -222,12 +213,12 @@ func (p *parser) disjunction() *node { return p.joined("OR", p.conjunction) }
 func (p *parser) conjunction() *node { return p.joined("AND", p.negation) }
 
 // joined = part { op part }
-func (p *parser) joined(o string, part func() *node) *node {
+func (p *parser) joined(op string, part func() *node) *node {
 	n := part()
-	for t := p.peek(); t.kind == tokenKeyword && t.word == o; t = p.peek() {
+	for p.peek().kind == op {
 		p.mustBeCondition(n)
 		p.pos++
-		n = &node{op: o, args: []*node{n, p.mustBeCondition(part())}}
+		n = &node{op: op, args: []*node{n, p.mustBeCondition(part())}}
 	}
 	return n
 }
@@ -256,10 +247,9 @@ func (p *parser) comparison() *node {
 	if left.isCondition() {
 		return left
 	}
-	switch t := p.peek(); {
-	case t.kind == tokenSymbol && slices.Contains([]string{"=", "<>", "<", "<=", ">", ">="}, t.word):
-		p.pos++
-		return &node{op: t.word, args: []*node{left, p.operand()}}
+	switch {
+	case p.accept("=", "<>", "<", "<=", ">", ">="):
+		return &node{op: p.last().kind, args: []*node{left, p.operand()}}
 	case p.accept("BETWEEN"):
 		low := p.operand()
 		p.expect("AND")
@@ -276,18 +266,18 @@ func (p *parser) operand() *node { return p.primary(p.operand) }
 
 // primary parses an operand, and uses inner for what is in parentheses.
 func (p *parser) primary(inner func() *node) *node {
-	switch t := p.peek(); {
+	switch {
 	case p.accept("("):
 		n := inner()
 		p.expect(")")
 		n.parens++
 		return n
-	case t.kind == tokenValueRef:
-		p.pos++
-		return &node{op: opValue, name: t.word}
-	case t.kind == tokenName && p.tokens[p.pos+1].word == "(":
-		p.pos += 2
-		return &node{op: opCall, name: t.word, args: p.operands()}
+	case p.accept(tokenValueRef):
+		return &node{op: opValue, name: p.last().text}
+	case p.peek().kind == tokenName && p.tokens[p.pos+1].kind == "(":
+		name := p.expect(tokenName).text
+		p.expect("(")
+		return &node{op: opCall, name: name, args: p.operands()}
 	}
 	return &node{op: opPath, path: p.path()}
 }
@@ -306,11 +296,11 @@ func (p *parser) operands() []*node {
 func (p *parser) path() path {
 	var out path
 	for {
-		out = append(out, element{name: p.token(tokenName, tokenNameRef).word})
+		out = append(out, element{name: p.expect(tokenName, tokenNameRef).text})
 		for p.accept("[") {
-			t := p.token(tokenNumber)
-			index, err := strconv.ParseInt(t.word, 10, 32)
-			refuseIf(err != nil, "List index is not within the allowable range; index: [%s]", t.word)
+			text := p.expect(tokenIndex).text
+			index, err := strconv.ParseInt(text, 10, 32)
+			refuseIf(err != nil, "List index is not within the allowable range; index: [%s]", text)
 			p.expect("]")
 			out = append(out, element{index: int(index), isIndex: true})
 		}
@@ -334,7 +324,7 @@ func (p *parser) update() []action {
 	var actions []action
 	seen := map[string]bool{}
 	for first := true; first || p.peek().kind != tokenEOF; first = false {
-		section := p.token(tokenSection).word
+		section := p.expect("SET", "REMOVE", "ADD", "DELETE").kind
 		for more := true; more; more = p.accept(",") {
 			a := action{section: section, path: p.path()}
 			switch section {
@@ -342,7 +332,7 @@ func (p *parser) update() []action {
 				p.expect("=")
 				a.operand = p.sum()
 			case "ADD", "DELETE":
-				a.operand = &node{op: opValue, name: p.token(tokenValueRef).word}
+				a.operand = &node{op: opValue, name: p.expect(tokenValueRef).text}
 			}
 			actions = append(actions, a)
 		}
@@ -358,10 +348,8 @@ func (p *parser) sum() *node {
 	if left.op == "+" || left.op == "-" { // in parentheses: no operand of another
 		return left
 	}
-	for _, o := range []string{"+", "-"} {
-		if p.accept(o) {
-			return &node{op: o, args: []*node{left, p.operand()}}
-		}
+	if p.accept("+", "-") {
+		return &node{op: p.last().kind, args: []*node{left, p.operand()}}
 	}
 	return left
 }
