@@ -23,7 +23,7 @@ func (e *Engine) getItem(in getRequest) map[string]any {
 	scope.checkUsed()
 	t.checkScalar(scope.nested)
 	out := map[string]any{}
-	it := t.items.get(t.KeySchema.position(key))
+	it := t.items[t.KeySchema.position(key)]
 	if it != nil {
 		out["Item"] = project(it.attrs, paths)
 	}
@@ -52,17 +52,14 @@ type writeRequest struct {
 // A write is a PutItem, UpdateItem, DeleteItem or ConditionCheck that has passed all checks that do
 // not need the item.
 type write struct {
+	kind       string
 	table      *table
+	key        map[string]value // of an opPut, the whole item
 	position   string
 	condition  *node
-	returnItem bool // return the item if the condition fails
-
-	// apply returns the new item, or nil to delete it. old may be nil and must not be changed. A
-	// nil apply writes nothing.
-	apply   func(old *item) *item
-	actions []action // of an update
-
-	old, new *item // set by prepare: what is stored and what is to be stored
+	returnItem bool     // return the item if the condition fails
+	actions    []action // of an update
+	old, new   *item    // what is stored and what is to be stored, after prepare
 }
 
 // The kinds of writes.
@@ -85,16 +82,16 @@ func (e *Engine) parseWrite(in writeRequest, kind string) *write {
 	}
 	t := e.table(in.TableName, false)
 	checkEnum("ReturnValuesOnConditionCheckFailure", in.ReturnValuesOnConditionCheckFailure, "ALL_OLD", "NONE")
-	w := &write{table: t, returnItem: in.ReturnValuesOnConditionCheckFailure == "ALL_OLD"}
-	var attrs map[string]value
+	w := &write{kind: kind, table: t, returnItem: in.ReturnValuesOnConditionCheckFailure == "ALL_OLD"}
 	if kind == opPut {
 		refuseIf(in.Item == nil, "Item to put in PutItem cannot be null")
-		attrs = decodeAttrs(in.Item, 1)
-		t.KeySchema.checkItem(attrs)
+		w.new = newItem(decodeAttrs(in.Item, 1))
+		w.key = w.new.attrs
+		t.KeySchema.checkItem(w.key)
 	} else {
-		attrs = t.decodeKey(in.Key)
+		w.key = t.decodeKey(in.Key)
 	}
-	w.position = t.KeySchema.position(attrs)
+	w.position = t.KeySchema.position(w.key)
 
 	update, condition := expression{"UpdateExpression", in.UpdateExpression}, expression{"ConditionExpression", in.ConditionExpression}
 	expressions := []expression{condition}
@@ -112,28 +109,23 @@ func (e *Engine) parseWrite(in writeRequest, kind string) *write {
 	t.checkScalar(scope.nested)
 	switch kind {
 	case opPut:
-		it := newItem(attrs)
-		refuseIf(it.size > maxItemSize, "Item size has exceeded the maximum allowed size")
-		t.checkIndexKeys(opPut, attrs)
-		w.apply = func(*item) *item { return it }
-	case opDelete:
-		w.apply = func(*item) *item { return nil }
+		refuseIf(w.new.size > maxItemSize, "Item size has exceeded the maximum allowed size")
+		t.checkIndexKeys(opPut, w.key)
 	case opUpdate:
 		t.checkIndexKeys(opUpdate, literals(w.actions))
-		w.apply = func(old *item) *item { return w.update(old, attrs) }
 	}
 	return w
 }
 
 // update returns the item after an update. If there is no item, it starts with the key. Actions
 // that only remove something do not create an item.
-func (w *write) update(old *item, key map[string]value) *item {
-	if old == nil && len(w.actions) > 0 && !slices.ContainsFunc(w.actions, action.adds) {
+func (w *write) update() *item {
+	if w.old == nil && len(w.actions) > 0 && !slices.ContainsFunc(w.actions, action.adds) {
 		return nil
 	}
-	before := key
-	if old != nil {
-		before = old.attrs
+	before := w.key
+	if w.old != nil {
+		before = w.old.attrs
 	}
 	attrs := applyUpdate(before, w.actions)
 	updated := map[string]value{}
@@ -153,7 +145,7 @@ func (w *write) update(old *item, key map[string]value) *item {
 
 // prepare is the first half of a write: it checks the condition and the new item.
 func (w *write) prepare() {
-	w.old = w.table.items.get(w.position)
+	w.old = w.table.items[w.position]
 	var attrs map[string]value
 	if w.old != nil {
 		attrs = w.old.attrs
@@ -165,16 +157,18 @@ func (w *write) prepare() {
 		}
 		panic(err)
 	}
-	w.new = w.old
-	if w.apply != nil {
-		w.new = w.apply(w.old)
+	switch w.kind {
+	case opCheck:
+		w.new = w.old
+	case opUpdate:
+		w.new = w.update()
 	}
 }
 
 // commit is the second half of a write: it stores the new item. It returns the units that the write
 // took.
 func (w *write) commit() units {
-	if w.apply == nil {
+	if w.kind == opCheck {
 		return units{"": writeUnits(w.old, nil)}
 	}
 	return w.table.put(w.position, w.old, w.new)

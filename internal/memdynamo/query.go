@@ -116,29 +116,33 @@ func (r *reading) keyOf(attrs map[string]value) map[string]value {
 
 // run reads a page.
 func (r *reading) run() map[string]any {
-	from, _ := r.index.items.search(hashPosition(r.low))
-	to, _ := r.index.items.search(hashPosition(r.high))
-	entries := slices.Clone(r.index.items[from:to])
-	entries = slices.DeleteFunc(entries, func(e entry) bool { return !r.condition.holds(e.item.attrs) })
+	low, high := hashPosition(r.low), hashPosition(r.high)
+	var positions []string
+	for position, it := range r.index.items {
+		if low <= position && position < high && r.condition.holds(it.attrs) {
+			positions = append(positions, position)
+		}
+	}
+	slices.Sort(positions)
 	if r.ExclusiveStartKey != nil {
-		at, found := entries.search(r.startPosition())
+		at, found := slices.BinarySearch(positions, r.startPosition())
 		switch {
 		case r.backward:
-			entries = entries[:at]
+			positions = positions[:at]
 		case found:
-			entries = entries[at+1:]
+			positions = positions[at+1:]
 		default:
-			entries = entries[at:]
+			positions = positions[at:]
 		}
 	}
 	if r.backward {
-		slices.Reverse(entries)
+		slices.Reverse(positions)
 	}
 	found := []map[string]value{}
 	scanned, size := 0, 0
 	out := map[string]any{}
-	for _, e := range entries {
-		it := r.index.project(e.item)
+	for _, position := range positions {
+		it := r.index.project(r.index.items[position])
 		scanned++
 		size += it.size
 		if r.filter.holds(it.attrs) {

@@ -35,8 +35,8 @@ type index struct {
 	}
 	ProvisionedThroughput *throughput
 
-	projected map[string]bool // nil: all
-	items     orderedMap
+	projected map[string]bool  // nil: all
+	items     map[string]*item // by position
 }
 
 // A keySchema lists the attributes of a key: the hash key and, if there is one, the range key.
@@ -114,8 +114,8 @@ func (s keySchema) keyOf(attrs map[string]value) map[string]value {
 	return key
 }
 
-// position returns the position in an orderedMap of an item with these attributes: the hash of its
-// partition key, which spreads partitions and lets parallel scans divide them, then its key. No
+// position returns where in the order of the key an item with these attributes is: by the hash of its
+// partition key, which spreads partitions and lets parallel scans divide them, then by its key. No
 // key's position is a prefix of another's.
 func (s keySchema) position(attrs map[string]value) string {
 	b := []byte(hashPosition(attrs[s[0].AttributeName].hash()))
@@ -159,7 +159,7 @@ func (ix *index) project(it *item) *item {
 // put replaces old with new, either of which may be nil, in the table and its indexes, and returns
 // the capacity units that it took.
 func (t *table) put(position string, old, new *item) units {
-	t.items.set(position, new)
+	t.store(position, new)
 	u := units{"": writeUnits(old, new)}
 	for name, ix := range t.indexes {
 		before, from := ix.set(position, old, nil)
@@ -175,6 +175,15 @@ func (t *table) put(position string, old, new *item) units {
 	return u
 }
 
+// store stores an item, or deletes it if it is nil.
+func (ix *index) store(position string, it *item) {
+	if it == nil {
+		delete(ix.items, position)
+	} else {
+		ix.items[position] = it
+	}
+}
+
 // set stores it, which may be nil, at an item's position in the index, if the item has one. It
 // returns that and what the index projects of the item. Items with the same index key are sorted by
 // primary, their position in the table.
@@ -183,7 +192,7 @@ func (ix *index) set(primary string, at, it *item) (projected *item, position st
 		return nil, ""
 	}
 	position = ix.KeySchema.position(at.attrs) + primary
-	ix.items.set(position, it)
+	ix.store(position, it)
 	return ix.project(at), position
 }
 
@@ -219,38 +228,3 @@ func (t *table) checkScalar(names []string) {
 }
 
 const notScalar = "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: "
-
-// An orderedMap holds items sorted by key. Adding or deleting an item moves all items after it,
-// which costs less than a request unless there are hundreds of thousands.
-type orderedMap []entry
-
-type entry struct {
-	key  string
-	item *item
-}
-
-// search returns the index of the first entry whose key is key or above, and whether it has that
-// key.
-func (m orderedMap) search(key string) (at int, found bool) {
-	return slices.BinarySearchFunc(m, key, func(e entry, key string) int { return strings.Compare(e.key, key) })
-}
-
-func (m orderedMap) get(key string) *item {
-	if at, found := m.search(key); found {
-		return m[at].item
-	}
-	return nil
-}
-
-// set stores an item, or deletes it if it is nil.
-func (m *orderedMap) set(key string, it *item) {
-	at, found := m.search(key)
-	switch {
-	case found && it == nil:
-		*m = slices.Delete(*m, at, at+1)
-	case found:
-		(*m)[at].item = it
-	case it != nil:
-		*m = slices.Insert(*m, at, entry{key, it})
-	}
-}

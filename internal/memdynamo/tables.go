@@ -46,7 +46,7 @@ func (e *Engine) createTable(in createTableRequest) map[string]any {
 	checkEnum("BillingMode", in.BillingMode, "PROVISIONED", "PAY_PER_REQUEST")
 	t.onDemand = in.BillingMode == "PAY_PER_REQUEST"
 	t.ProvisionedThroughput = t.checkThroughput(in.ProvisionedThroughput, "table")
-	t.KeySchema = in.KeySchema
+	t.KeySchema, t.items = in.KeySchema, map[string]*item{}
 	t.KeySchema.check(kinds, "%s Key not specified in Attribute Definitions.  Type unknown.", "Hash", "Range")
 	for _, ix := range in.GlobalSecondaryIndexes {
 		t.checkIndex(ix, kinds)
@@ -173,8 +173,9 @@ func (t *table) checkIndex(ix *index, kinds map[string]kind) {
 		}
 	}
 	ix.ProvisionedThroughput = t.checkThroughput(ix.ProvisionedThroughput, "global secondary index")
-	for _, e := range t.items {
-		ix.set(e.key, e.item, e.item)
+	ix.items = map[string]*item{}
+	for position, it := range t.items {
+		ix.set(position, it, it)
 	}
 }
 
@@ -266,18 +267,17 @@ func (e *Engine) updateTable(in updateTableRequest) map[string]any {
 
 type listTablesRequest struct {
 	Limit                   *int
-	ExclusiveStartTableName *string
+	ExclusiveStartTableName string
 }
 
 func (e *Engine) listTables(in listTablesRequest) map[string]any {
-	limit, start := 100, ""
+	limit, start := 100, in.ExclusiveStartTableName
 	if in.Limit != nil {
 		limit = *in.Limit
 	}
 	refuseIf(limit < 1, "Limit must be greater than or equal to 1")
 	refuseIf(limit > 100, "Limit in ListTables must be <= 100")
-	if in.ExclusiveStartTableName != nil {
-		start = *in.ExclusiveStartTableName
+	if start != "" {
 		checkName(start)
 	}
 	names := slices.Sorted(maps.Keys(e.tables))
@@ -341,8 +341,8 @@ func (t *table) describe() map[string]any {
 // size returns the size of what the index holds.
 func (ix *index) size() int {
 	size := 0
-	for _, e := range ix.items {
-		size += ix.project(e.item).size
+	for _, it := range ix.items {
+		size += ix.project(it).size
 	}
 	return size
 }
@@ -396,10 +396,10 @@ func (t *table) sweep(now time.Time) {
 	}
 	t.swept = now
 	until, from := decimalOf(now.Unix()), decimalOf(now.Add(-oldestExpiry).Unix())
-	for _, e := range slices.Clone(t.items) {
-		v := e.item.attrs[t.ttl]
+	for position, it := range t.items {
+		v := it.attrs[t.ttl]
 		if v.kind == kindN && v.num.Cmp(until.Rat) < 0 && v.num.Cmp(from.Rat) >= 0 {
-			t.put(e.key, e.item, nil)
+			t.put(position, it, nil)
 		}
 	}
 }

@@ -155,21 +155,21 @@ func executeAll(writes []*write) tableUnits {
 func transactReads(writes []*write) tableUnits {
 	taken := tableUnits{}
 	for _, w := range writes {
-		taken.add(w.table, units{"": readUnits(w.table.items.get(w.position).bytes(), true)})
+		taken.add(w.table, units{"": readUnits(w.table.items[w.position].bytes(), true)})
 	}
 	return taken
 }
 
-// tableUnits are the units that a transaction took from each table.
-type tableUnits map[*table]units
+// tableUnits are the units that a transaction took from each table, by its name.
+type tableUnits map[string]units
 
 // add adds twice the units of a single request.
 func (taken tableUnits) add(t *table, u units) {
-	if taken[t] == nil {
-		taken[t] = units{}
+	if taken[t.name] == nil {
+		taken[t.name] = units{}
 	}
 	for name, n := range u {
-		taken[t][name] += 2 * n
+		taken[t.name][name] += 2 * n
 	}
 }
 
@@ -178,9 +178,8 @@ func consumedOf(taken tableUnits, r reporting, kind string) map[string]any {
 		return map[string]any{}
 	}
 	list := []any{}
-	byName := func(a, b *table) int { return strings.Compare(a.name, b.name) }
-	for _, t := range slices.SortedFunc(maps.Keys(taken), byName) {
-		list = append(list, taken[t].consumed(t.name, r, kind))
+	for _, name := range slices.Sorted(maps.Keys(taken)) {
+		list = append(list, taken[name].consumed(name, r, kind))
 	}
 	return map[string]any{"ConsumedCapacity": list}
 }

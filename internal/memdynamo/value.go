@@ -3,7 +3,6 @@ package memdynamo
 import (
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -170,13 +169,7 @@ func (v value) equal(o value) bool {
 func (v value) contains(e value) bool { return slices.ContainsFunc(v.list, e.equal) }
 
 // String returns the value as error messages quote it.
-func (v value) String() string {
-	content := v.content()
-	if raw, ok := content.([]byte); ok {
-		content = base64.StdEncoding.EncodeToString(raw)
-	}
-	return fmt.Sprintf("{%s:%v}", v.kind, content)
-}
+func (v value) String() string { return strings.ReplaceAll(string(encode(v)), `"`, "") }
 
 // size returns the value's share of the item's size.
 func (v value) size() int {
