@@ -2,10 +2,8 @@
 // tests and demonstrations.
 //
 // It is not for production: nothing outlives the process, and nothing is replicated, throttled,
-// authenticated or encrypted. It lacks batches, reads in transactions, local indexes, streams,
-// backups, PartiQL and the legacy parameters that expressions replaced. It refuses what it lacks
-// with an error that names it and dynamostoretest, the package that users know, and ignores no
-// parameter of a request. A table's tags, encryption and class have no effect.
+// authenticated or encrypted. It refuses operations and parameters that it lacks with an error that
+// names them and dynamostoretest, the package that users know and whose documentation lists them.
 //
 // Otherwise it behaves like the service. The parity test compares it with DynamoDB Local, message
 // by message, and documents known differences from the service. Some things are simpler:

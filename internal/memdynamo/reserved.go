@@ -2,18 +2,10 @@ package memdynamo
 
 import "strings"
 
-// reserved holds the words that DynamoDB does not allow as attribute names in an expression, in
-// upper case; the match ignores case. The list is Appendix "Reserved words in DynamoDB" of the
+// reserved are the words that DynamoDB does not allow as attribute names in an expression, in upper
+// case and sorted; the match ignores case. The list is Appendix "Reserved words in DynamoDB" of the
 // Amazon DynamoDB developer guide.
-var reserved = func() map[string]bool {
-	words := make(map[string]bool, 573)
-	for w := range strings.FieldsSeq(reservedWords) {
-		words[w] = true
-	}
-	return words
-}()
-
-const reservedWords = `
+var reserved = strings.Fields(`
 ABORT ABSOLUTE ACTION ADD AFTER AGENT AGGREGATE ALL ALLOCATE ALTER ANALYZE AND ANY ARCHIVE ARE ARRAY
 AS ASC ASCII ASENSITIVE ASSERTION ASYMMETRIC AT ATOMIC ATTACH ATTRIBUTE AUTH AUTHORIZATION AUTHORIZE
 AUTO AVG BACK BACKUP BASE BATCH BEFORE BEGIN BETWEEN BIGINT BINARY BIT BLOB BLOCK BOOLEAN BOTH
@@ -57,4 +49,4 @@ TRUNCATE TTL TUPLE TYPE UNDER UNDO UNION UNIQUE UNIT UNKNOWN UNLOGGED UNNEST UNP
 UNTIL UPDATE UPPER URL USAGE USE USER USERS USING UUID VACUUM VALUE VALUED VALUES VARCHAR VARIABLE
 VARIANCE VARINT VARYING VIEW VIEWS VIRTUAL VOID WAIT WHEN WHENEVER WHERE WHILE WINDOW WITH WITHIN
 WITHOUT WORK WRAPPED WRITE YEAR ZONE
-`
+`)

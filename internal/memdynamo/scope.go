@@ -96,7 +96,8 @@ func (s *scope) resolvePath(p path) {
 			s.used[e.name] = true
 			p[i].name = name
 		default:
-			refuseIf(reserved[strings.ToUpper(e.name)], "Attribute name is a reserved keyword; reserved keyword: %s", e.name)
+			_, isReserved := slices.BinarySearch(reserved, strings.ToUpper(e.name))
+			refuseIf(isReserved, "Attribute name is a reserved keyword; reserved keyword: %s", e.name)
 		}
 	}
 	if len(p) > 1 {

@@ -21,7 +21,7 @@ type createTableRequest struct {
 	KeySchema                 keySchema
 	BillingMode               string
 	ProvisionedThroughput     *throughput
-	GlobalSecondaryIndexes    []*index
+	GlobalSecondaryIndexes    []index
 	DeletionProtectionEnabled bool
 
 	// Parameters that only affect the table's description.
@@ -48,10 +48,8 @@ func (e *Engine) createTable(in createTableRequest) map[string]any {
 	t.ProvisionedThroughput = t.checkThroughput(in.ProvisionedThroughput, "table")
 	t.KeySchema, t.items = in.KeySchema, map[string]*item{}
 	t.KeySchema.check(kinds, "%s Key not specified in Attribute Definitions.  Type unknown.", "Hash", "Range")
-	for _, ix := range in.GlobalSecondaryIndexes {
-		t.checkIndex(ix, kinds)
-		refuseIf(t.indexes[ix.IndexName] != nil, "Two global secondary indices have the same name")
-		t.addIndex(ix)
+	for i := range in.GlobalSecondaryIndexes {
+		t.addIndex(&in.GlobalSecondaryIndexes[i], kinds, "Two global secondary indices have the same name")
 	}
 	refuseIf(in.GlobalSecondaryIndexes != nil && len(t.indexes) == 0, "GSI list is empty/invalid")
 	refuseIf(len(t.keyKinds()) != len(kinds), "The number of attributes in key schema must match the number of attributes defined in attribute definitions.")
@@ -146,9 +144,9 @@ func (t *table) checkThroughput(p *throughput, what string) *throughput {
 	return p
 }
 
-// checkIndex checks the definition of a global secondary index, and builds it from the table's
-// items.
-func (t *table) checkIndex(ix *index, kinds map[string]kind) {
+// addIndex checks the definition of a global secondary index, and builds it from the table's items.
+// duplicate is the error's text if there is one of that name.
+func (t *table) addIndex(ix *index, kinds map[string]kind, duplicate string) {
 	checkName(ix.IndexName)
 	ix.KeySchema.check(kinds, "Global Secondary Index %s key not specified in Attribute Definitions.Type unknown.", "hash", "range")
 	p := ix.Projection
@@ -173,15 +171,13 @@ func (t *table) checkIndex(ix *index, kinds map[string]kind) {
 		}
 	}
 	ix.ProvisionedThroughput = t.checkThroughput(ix.ProvisionedThroughput, "global secondary index")
+	refuseIf(t.indexes[ix.IndexName] != nil, "%s", duplicate)
+	refuseIf(len(t.indexes) == maxIndexes, "One or more parameter values were invalid: GlobalSecondaryIndex count exceeds the per-table limit of %d", maxIndexes)
+	t.indexes[ix.IndexName] = ix
 	ix.items = map[string]*item{}
 	for position, it := range t.items {
 		ix.set(position, it, it)
 	}
-}
-
-func (t *table) addIndex(ix *index) {
-	refuseIf(len(t.indexes) == maxIndexes, "One or more parameter values were invalid: GlobalSecondaryIndex count exceeds the per-table limit of %d", maxIndexes)
-	t.indexes[ix.IndexName] = ix
 }
 
 // keyKinds returns the attributes that are keys of the table or an index, which are those that a
@@ -218,41 +214,38 @@ func (e *Engine) deleteTable(in tableRequest) map[string]any {
 type updateTableRequest struct {
 	tableRequest
 	AttributeDefinitions        []definition
-	GlobalSecondaryIndexUpdates []struct {
-		Create *index
-		Delete *deletedIndex
-	}
-	DeletionProtectionEnabled *bool
+	GlobalSecondaryIndexUpdates []indexUpdate
+	DeletionProtectionEnabled   *bool
 }
 
-type deletedIndex struct{ IndexName string }
+type indexUpdate struct {
+	Create *index
+	Delete *struct{ IndexName string }
+}
 
 // updateTable adds or deletes one index, or switches deletion protection.
 func (e *Engine) updateTable(in updateTableRequest) map[string]any {
 	t := e.table(in.TableName, true)
 	kinds := checkDefinitions(in.AttributeDefinitions)
-	var create *index
-	var del *deletedIndex
-	for _, u := range in.GlobalSecondaryIndexUpdates {
-		if create != nil || del != nil || u.Create != nil && u.Delete != nil {
-			panic(exception("LimitExceededException", "Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table"))
-		}
-		create, del = u.Create, u.Delete
+	updates := in.GlobalSecondaryIndexUpdates
+	var update indexUpdate
+	if len(updates) > 0 {
+		update = updates[0]
+		refuseIf(update == indexUpdate{}, "Update global secondary index action is null")
 	}
-	updates := len(in.GlobalSecondaryIndexUpdates)
-	refuseIf(updates == 0 && in.DeletionProtectionEnabled == nil, "Nothing to update")
-	refuseIf(updates > 0 && create == nil && del == nil, "Update global secondary index action is null")
-	if create != nil {
+	if len(updates) > 1 || update.Create != nil && update.Delete != nil {
+		panic(exception("LimitExceededException", "Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table"))
+	}
+	refuseIf(len(updates) == 0 && in.DeletionProtectionEnabled == nil, "Nothing to update")
+	if update.Create != nil {
 		refuseIf(len(kinds) == 0, "No Attribute Schema Defined")
 		for name, k := range t.keyKinds() {
 			refuseIf(kinds[name] != "" && kinds[name] != k, "invalid attribute, SchemaElement redefined should be of same type as previously defined")
 			kinds[name] = k
 		}
-		t.checkIndex(create, kinds)
-		refuseIf(t.indexes[create.IndexName] != nil, "Attempting to create an index which already exists")
-		t.addIndex(create)
+		t.addIndex(update.Create, kinds, "Attempting to create an index which already exists")
 	}
-	if del != nil {
+	if del := update.Delete; del != nil {
 		refuseIf(del.IndexName == "", "Invalid global secondary index name")
 		if t.indexes[del.IndexName] == nil {
 			panic(exception("ResourceNotFoundException", "Requested resource not found"))

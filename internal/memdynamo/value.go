@@ -2,7 +2,6 @@ package memdynamo
 
 import (
 	"encoding/base64"
-	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
@@ -224,9 +223,9 @@ func (v value) appendSortable(b []byte) []byte {
 }
 
 // MarshalJSON returns the protocol's form of the value.
-func (v value) MarshalJSON() ([]byte, error) { return json.Marshal(map[kind]any{v.kind: v.content()}) }
+func (v value) MarshalJSON() ([]byte, error) { return encode(map[kind]any{v.kind: v.content()}), nil }
 
-// content returns the value from which encoding/json encodes the value's content.
+// content returns what the value holds, in a form that has the protocol's JSON.
 func (v value) content() any {
 	switch v.kind {
 	case kindS:
@@ -237,15 +236,14 @@ func (v value) content() any {
 		return []byte(v.str)
 	case kindBool, kindNull:
 		return v.truth
+	case kindL:
+		return v.list
 	case kindM:
 		return v.attrs
 	}
-	list := make([]any, len(v.list))
+	elements := make([]any, len(v.list))
 	for i, e := range v.list {
-		list[i] = e
-		if v.kind != kindL {
-			list[i] = e.content()
-		}
+		elements[i] = e.content()
 	}
-	return list
+	return elements
 }
