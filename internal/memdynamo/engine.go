@@ -150,20 +150,13 @@ func operation[In any](f func(*Engine, In) map[string]any) func(*Engine, []byte)
 func Implements(operation string) bool { return operations[operation] != nil }
 
 func (e *Engine) execute(r *http.Request, body []byte) map[string]any {
-	if len(body) > maxBody {
-		panic(serialization("The request body is larger than %d bytes", maxBody))
-	}
-	if r.Method != http.MethodPost || r.Header.Get("Authorization") == "" {
-		panic(exception("MissingAuthenticationToken", "Request must contain either a valid (registered) AWS access key ID or X.509 certificate."))
-	}
+	failIf(len(body) > maxBody, serialization, "The request body is larger than %d bytes", maxBody)
+	unsigned := r.Method != http.MethodPost || r.Header.Get("Authorization") == ""
+	failIf(unsigned, exception+"MissingAuthenticationToken", "Request must contain either a valid (registered) AWS access key ID or X.509 certificate.")
 	target, ok := strings.CutPrefix(r.Header.Get("X-Amz-Target"), targetPrefix)
-	if !ok {
-		panic(exception("InvalidAction", "The action or operation requested is invalid. Verify that the action is typed correctly."))
-	}
+	failIf(!ok, exception+"InvalidAction", "The action or operation requested is invalid. Verify that the action is typed correctly.")
 	operation := operations[target]
-	if operation == nil {
-		panic(exception("UnknownOperationException", "An unknown operation was requested. dynamostoretest does not implement %q", target))
-	}
+	failIf(operation == nil, exception+"UnknownOperationException", "An unknown operation was requested. dynamostoretest does not implement %q", target)
 	return operation(e, body)
 }
 
@@ -172,12 +165,8 @@ func (e *Engine) execute(r *http.Request, body []byte) map[string]any {
 func (e *Engine) table(name string, byName bool) *table {
 	checkName(name)
 	t := e.tables[name]
-	switch {
-	case t == nil && byName:
-		panic(exception("ResourceNotFoundException", "Requested resource not found: Table: %s not found", name))
-	case t == nil:
-		panic(exception("ResourceNotFoundException", "Requested resource not found"))
-	}
+	failIf(t == nil && byName, exception+"ResourceNotFoundException", "Requested resource not found: Table: %s not found", name)
+	failIf(t == nil, exception+"ResourceNotFoundException", "Requested resource not found")
 	t.sweep(e.now())
 	return t
 }

@@ -211,36 +211,30 @@ func applyUpdate(old map[string]value, actions []action) map[string]value {
 
 // change evaluates an action.
 func (a action) change(old map[string]value) change {
-	c := change{path: a.path}
-	if a.section == "SET" {
-		v, ok := a.operand.eval(old)
-		refuseIf(!ok, missingOperand)
-		c.value = v
-		return c
-	}
 	current, ok := lookup(old, a.path)
 	switch {
-	case a.section == "ADD" && !ok:
-		c.value = a.operand.value
-		return c
-	case a.section == "REMOVE" || !ok: // what is not there is removed as well, since the path must be possible
-		c.remove = true
-		return c
+	case a.section == "SET":
+		v, ok := a.operand.eval(old)
+		refuseIf(!ok, missingOperand)
+		return change{path: a.path, value: v}
+	case a.section == "REMOVE" || a.section == "DELETE" && !ok: // also what is not there: its path must be possible
+		return change{path: a.path, remove: true}
+	case !ok:
+		return change{path: a.path, value: a.operand.value}
 	}
 	by := a.operand.value
-	c.value.kind = current.kind
 	refuseIf(current.kind != by.kind, wrongOperandType)
+	sum := value{kind: by.kind}
 	if by.kind == kindN {
-		c.value.num = current.num.plus(by.num)
-		return c
+		sum.num = current.num.plus(by.num)
+		return change{path: a.path, value: sum}
 	}
-	list := slices.DeleteFunc(slices.Clone(current.list), by.contains)
+	sum.list = slices.DeleteFunc(slices.Clone(current.list), by.contains)
 	if a.section == "ADD" {
-		list = append(list, by.list...)
-		slices.SortFunc(list, compareScalars)
+		sum.list = append(sum.list, by.list...)
+		slices.SortFunc(sum.list, compareScalars)
 	}
-	c.value.list, c.remove = list, len(list) == 0 // there are no empty sets
-	return c
+	return change{a.path, sum, len(sum.list) == 0} // there are no empty sets
 }
 
 // store returns v with a change made at the rest of its path. Values on the path are copied, all

@@ -200,7 +200,7 @@ func (p *parser) syntaxError() {
 	} else if next := p.tokens[p.pos+1]; next.kind != tokenEOF {
 		to = next.end()
 	}
-	panic(validation("Syntax error; token: \"%s\", near: \"%s\"", text, p.source[from:to]))
+	panic(newError(validation, "Syntax error; token: \"%s\", near: \"%s\"", text, p.source[from:to]))
 }
 
 // condition = disjunction

@@ -87,7 +87,7 @@ func FuzzExpression(f *testing.F) {
 		}
 		before := text()
 		try := func(f func()) (err *apiError) {
-			if err = attempt(f); err != nil && err.typ != validationType {
+			if err = attempt(f); err != nil && err.typ != validation {
 				t.Errorf("%q: error %v is no ValidationException", source, err)
 			}
 			return err

@@ -72,14 +72,9 @@ const (
 
 // parseWrite checks a writeRequest of the given kind.
 func (e *Engine) parseWrite(in writeRequest, kind string) *write {
-	switch {
-	case in.Item != nil && kind != opPut:
-		refuse("Item")
-	case in.Key != nil && kind == opPut:
-		refuse("Key")
-	case in.UpdateExpression != nil && kind != opUpdate:
-		refuse("UpdateExpression")
-	}
+	unimplementedIf(in.Item != nil && kind != opPut, "Item")
+	unimplementedIf(in.Key != nil && kind == opPut, "Key")
+	unimplementedIf(in.UpdateExpression != nil && kind != opUpdate, "UpdateExpression")
 	t := e.table(in.TableName, false)
 	checkEnum("ReturnValuesOnConditionCheckFailure", in.ReturnValuesOnConditionCheckFailure, "ALL_OLD", "NONE")
 	w := &write{kind: kind, table: t, returnItem: in.ReturnValuesOnConditionCheckFailure == "ALL_OLD"}
@@ -151,7 +146,7 @@ func (w *write) prepare() {
 		attrs = w.old.attrs
 	}
 	if !w.condition.holds(attrs) {
-		err := exception("ConditionalCheckFailedException", "The conditional request failed")
+		err := newError(exception+"ConditionalCheckFailedException", "The conditional request failed")
 		if w.returnItem && w.old != nil {
 			err.extra = map[string]any{"Item": attrs}
 		}

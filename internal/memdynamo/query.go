@@ -45,8 +45,8 @@ type reading struct {
 	paths  []path // nil: everything
 	start  map[string]value
 
-	low, high  uint64 // the first hash, and the one after the last
-	condition  *node  // on the keys; nil: all items with such a hash
+	low, high  string // the first position, and the one after the last
+	condition  *node  // on the keys; nil: all items at such positions
 	backward   bool
 	wrongStart string // the error if the ExclusiveStartKey is not of such an item
 }
@@ -102,8 +102,7 @@ func (r *reading) startPosition() string {
 	if r.IndexName != nil {
 		position += primary.position(r.start)
 	}
-	outside := position < hashPosition(r.low) || position >= hashPosition(r.high)
-	refuseIf(outside || !r.condition.holds(r.start), "%s", r.wrongStart)
+	refuseIf(position < r.low || position >= r.high || !r.condition.holds(r.start), "%s", r.wrongStart)
 	return position
 }
 
@@ -116,10 +115,9 @@ func (r *reading) keyOf(attrs map[string]value) map[string]value {
 
 // run reads a page.
 func (r *reading) run() map[string]any {
-	low, high := hashPosition(r.low), hashPosition(r.high)
 	var positions []string
 	for position, it := range r.index.items {
-		if low <= position && position < high && r.condition.holds(it.attrs) {
+		if r.low <= position && position < r.high && r.condition.holds(it.attrs) {
 			positions = append(positions, position)
 		}
 	}
@@ -185,8 +183,8 @@ func (e *Engine) query(in queryRequest) map[string]any {
 	r.backward = in.ScanIndexForward != nil && !*in.ScanIndexForward
 	r.condition = r.scope.condition(condition)
 	r.scope.checkUsed()
-	r.low = r.index.KeySchema.checkCondition(r.condition).hash()
-	r.high = r.low + 1
+	hash := r.index.KeySchema.checkCondition(r.condition).hash()
+	r.low, r.high = hashPosition(hash), hashPosition(hash+1)
 	r.check("querying")
 	r.filter.walk(r.checkQueryFilter)
 	r.wrongStart = "The provided starting key does not match the range key predicate"

@@ -19,28 +19,22 @@ import (
 func decode(body []byte, in any) {
 	err := json.Unmarshal(body, in, json.RejectUnknownMembers(true), jsontext.AllowDuplicateNames(true))
 	var semantic *json.SemanticError
-	switch {
-	case err == nil:
-	case !errors.As(err, &semantic) || semantic.JSONPointer == "":
-		panic(serialization("The request body is not a JSON object"))
-	case semantic.Err == json.ErrUnknownName:
-		refuse(semantic.JSONPointer.LastToken())
-	default:
-		panic(serialization("%s has a wrong type", semantic.JSONPointer.LastToken()))
+	if err == nil {
+		return
 	}
+	failIf(!errors.As(err, &semantic) || semantic.JSONPointer == "", serialization, "The request body is not a JSON object")
+	unimplementedIf(semantic.Err == json.ErrUnknownName, semantic.JSONPointer.LastToken())
+	failIf(true, serialization, "%s has a wrong type", semantic.JSONPointer.LastToken())
 }
 
-// refuse names a parameter that is known but not implemented.
-func refuse(name string) {
-	panic(validation("dynamostoretest does not implement the request parameter %s", name))
+func unimplementedIf(cond bool, parameter string) {
+	refuseIf(cond, "dynamostoretest does not implement the request parameter %s", parameter)
 }
 
 // as returns x as a T, one of the types that JSON is decoded to. what names it in the error.
 func as[T any](x any, what string) T {
 	t, ok := x.(T)
-	if !ok {
-		panic(serialization("%s has a wrong type", what))
-	}
+	failIf(!ok, serialization, "%s has a wrong type", what)
 	return t
 }
 
@@ -96,46 +90,42 @@ func attempt(f func()) (err *apiError) {
 	return nil
 }
 
-const validationType = "com.amazon.coral.validate#ValidationException"
+// Types of errors. The name of an exception is appended to the last.
+const (
+	validation    = "com.amazon.coral.validate#ValidationException"
+	serialization = "com.amazon.coral.service#SerializationException" // the body does not have the operation's form
+	exception     = "com.amazonaws.dynamodb.v20120810#"
+)
 
-func validation(format string, args ...any) *apiError {
-	return &apiError{typ: validationType, message: fmt.Sprintf(format, args...)}
+func newError(typ, format string, args ...any) *apiError {
+	return &apiError{typ: typ, message: fmt.Sprintf(format, args...)}
+}
+
+// failIf panics with an error if cond is true.
+func failIf(cond bool, typ, format string, args ...any) {
+	if cond {
+		panic(newError(typ, format, args...))
+	}
 }
 
 // refuseIf panics with a validation error if cond is true.
-func refuseIf(cond bool, format string, args ...any) {
+func refuseIf(cond bool, format string, args ...any) { failIf(cond, validation, format, args...) }
+
+// mismatchIf panics with a validation error about an attribute that does not fit the table's schema
+// if cond is true.
+func mismatchIf(cond bool, format string, args ...any) {
 	if cond {
-		panic(validation(format, args...))
+		err := newError(validation, format, args...)
+		err.cancels = true
+		panic(err)
 	}
 }
 
 // reworded runs f, and adds texts to the message of a validation error that it panics with.
 func reworded(before, after string, f func()) {
 	err := attempt(f)
-	switch {
-	case err == nil:
-	case err.typ == validationType:
-		panic(validation("%s%s%s", before, err.message, after))
-	default:
-		panic(err)
-	}
-}
-
-func exception(name, format string, args ...any) *apiError {
-	return &apiError{typ: "com.amazonaws.dynamodb.v20120810#" + name, message: fmt.Sprintf(format, args...)}
-}
-
-// serialization returns the error for a body that does not have the operation's form.
-func serialization(format string, args ...any) *apiError {
-	return &apiError{typ: "com.amazon.coral.service#SerializationException", message: fmt.Sprintf(format, args...)}
-}
-
-// mismatchIf panics with a validation error about an attribute that does not fit the table's schema
-// if cond is true.
-func mismatchIf(cond bool, format string, args ...any) {
-	if cond {
-		err := validation(format, args...)
-		err.cancels = true
+	if err != nil {
+		refuseIf(err.typ == validation, "%s%s%s", before, err.message, after)
 		panic(err)
 	}
 }

@@ -133,9 +133,9 @@ func hashPosition(hash uint64) string { return string(binary.BigEndian.AppendUin
 
 const maxSegments = 1000000
 
-// segmentStart returns the first hash of segment i of n, which divide the hashes evenly. That of
-// segment n is above all hashes.
-func segmentStart(i, n int) uint64 { return uint64(i) << 32 / uint64(n) }
+// segmentStart returns the first position in segment i of n, which divide the hashes evenly. That in
+// segment n is above all positions.
+func segmentStart(i, n int) string { return hashPosition(uint64(i) << 32 / uint64(n)) }
 
 // indexed reports whether an item is in the index: it has the index's key. An item that was there
 // before the index may have attributes that cannot be its key.

@@ -54,9 +54,7 @@ func (e *Engine) createTable(in createTableRequest) map[string]any {
 	refuseIf(in.GlobalSecondaryIndexes != nil && len(t.indexes) == 0, "GSI list is empty/invalid")
 	refuseIf(len(t.keyKinds()) != len(kinds), "The number of attributes in key schema must match the number of attributes defined in attribute definitions.")
 	t.details = in.details()
-	if e.tables[t.name] != nil {
-		panic(exception("ResourceInUseException", "Cannot create preexisting table"))
-	}
+	failIf(e.tables[t.name] != nil, exception+"ResourceInUseException", "Cannot create preexisting table")
 	e.tables[t.name] = t
 	return map[string]any{"TableDescription": t.describe()}
 }
@@ -81,9 +79,7 @@ func (in createTableRequest) details() map[string]any {
 	}
 	if spec := in.StreamSpecification; spec != nil {
 		refuseIf(spec.StreamEnabled == nil, "Stream StreamEnabled was null")
-		if *spec.StreamEnabled {
-			refuse("StreamSpecification")
-		}
+		unimplementedIf(*spec.StreamEnabled, "StreamSpecification")
 	}
 	for _, tag := range in.Tags {
 		refuseIf(tag.Key == nil || tag.Value == nil, "One or more parameter values were invalid: a tag must have a Key and a Value")
@@ -152,15 +148,11 @@ func (t *table) addIndex(ix *index, kinds map[string]kind, duplicate string) {
 	p := ix.Projection
 	included := p.NonKeyAttributes
 	refuseIf(p.ProjectionType == nil, "Indexes must have a projection specified")
-	switch *p.ProjectionType {
-	case "INCLUDE":
-		refuseIf(len(included) == 0, "If Projection type INCLUDE is specified, some non-key attributes to include in the projection must be specified as well")
-	case "ALL", "KEYS_ONLY":
-		refuseIf(included != nil, "No attributes should be specified to be projected unless projection type is INCLUDE")
-	default:
-		panic(validation("Projection type must be INCLUDE, ALL, or KEYS_ONLY"))
-	}
-	if *p.ProjectionType != "ALL" {
+	typ := *p.ProjectionType
+	refuseIf(!slices.Contains([]string{"INCLUDE", "ALL", "KEYS_ONLY"}, typ), "Projection type must be INCLUDE, ALL, or KEYS_ONLY")
+	refuseIf(typ == "INCLUDE" && len(included) == 0, "If Projection type INCLUDE is specified, some non-key attributes to include in the projection must be specified as well")
+	refuseIf(typ != "INCLUDE" && included != nil, "No attributes should be specified to be projected unless projection type is INCLUDE")
+	if typ != "ALL" {
 		ix.projected = map[string]bool{}
 		for _, name := range included {
 			ix.projected[name] = true
@@ -233,9 +225,7 @@ func (e *Engine) updateTable(in updateTableRequest) map[string]any {
 		update = updates[0]
 		refuseIf(update == indexUpdate{}, "Update global secondary index action is null")
 	}
-	if len(updates) > 1 || update.Create != nil && update.Delete != nil {
-		panic(exception("LimitExceededException", "Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table"))
-	}
+	failIf(len(updates) > 1 || update.Create != nil && update.Delete != nil, exception+"LimitExceededException", "Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table")
 	refuseIf(len(updates) == 0 && in.DeletionProtectionEnabled == nil, "Nothing to update")
 	if update.Create != nil {
 		refuseIf(len(kinds) == 0, "No Attribute Schema Defined")
@@ -247,9 +237,7 @@ func (e *Engine) updateTable(in updateTableRequest) map[string]any {
 	}
 	if del := update.Delete; del != nil {
 		refuseIf(del.IndexName == "", "Invalid global secondary index name")
-		if t.indexes[del.IndexName] == nil {
-			panic(exception("ResourceNotFoundException", "Requested resource not found"))
-		}
+		failIf(t.indexes[del.IndexName] == nil, exception+"ResourceNotFoundException", "Requested resource not found")
 		delete(t.indexes, del.IndexName)
 	}
 	if in.DeletionProtectionEnabled != nil {

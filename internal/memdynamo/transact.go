@@ -46,10 +46,12 @@ func (e *Engine) transactWriteItems(in transactRequest) map[string]any {
 
 	now, digest := e.now(), sha256.Sum256(encode(items))
 	if use, ok := e.tokens[token]; ok && now.Sub(use.at) < tokenLife {
-		if use.items != digest {
-			panic(exception("IdempotentParameterMismatchException", ""))
+		failIf(use.items != digest, exception+"IdempotentParameterMismatchException", "")
+		read := tableUnits{}
+		for _, w := range writes {
+			read.add(w.table, units{"": readUnits(w.table.items[w.position].bytes(), true)})
 		}
-		return consumedOf(transactReads(writes), in.reporting, "ReadCapacityUnits")
+		return consumedOf(read, in.reporting, "ReadCapacityUnits")
 	}
 	taken := executeAll(writes)
 	if token != "" {
@@ -117,7 +119,7 @@ func cancelIfAny(causes []*apiError) {
 		if err != nil {
 			failed = true
 			codes[i] = "ValidationError"
-			if err.typ != validationType {
+			if err.typ != validation {
 				codes[i] = "ConditionalCheckFailed"
 			}
 			reason["Message"] = err.message
@@ -127,7 +129,7 @@ func cancelIfAny(causes []*apiError) {
 		reasons[i] = reason
 	}
 	if failed {
-		err := exception("TransactionCanceledException", "Transaction cancelled, please refer cancellation reasons for specific reasons [%s]", strings.Join(codes, ", "))
+		err := newError(exception+"TransactionCanceledException", "Transaction cancelled, please refer cancellation reasons for specific reasons [%s]", strings.Join(codes, ", "))
 		err.extra = map[string]any{"CancellationReasons": reasons}
 		panic(err)
 	}
@@ -147,15 +149,6 @@ func executeAll(writes []*write) tableUnits {
 	taken := tableUnits{}
 	for _, w := range writes {
 		taken.add(w.table, w.commit())
-	}
-	return taken
-}
-
-// transactReads returns the units of a transaction that was already executed: each item is read.
-func transactReads(writes []*write) tableUnits {
-	taken := tableUnits{}
-	for _, w := range writes {
-		taken.add(w.table, units{"": readUnits(w.table.items[w.position].bytes(), true)})
 	}
 	return taken
 }

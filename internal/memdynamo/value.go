@@ -116,9 +116,7 @@ func decodeScalar(k kind, content any) value {
 		v.str, v.num = "", parseDecimal(v.str)
 	case kindB:
 		raw, err := base64.StdEncoding.DecodeString(v.str)
-		if err != nil {
-			panic(serialization("Invalid base64 in B"))
-		}
+		failIf(err != nil, serialization, "Invalid base64 in B")
 		v.str = string(raw)
 	}
 	return v
