@@ -134,8 +134,8 @@ func (v value) length() (n int, ok bool) {
 	return len(v.attrs) + len(v.list), true
 }
 
-// project returns the parts of an item at the given paths, or everything if they are nil. Elements of
-// one list are returned without gaps, in the list's order.
+// project returns the parts of an item at the given paths, or everything if they are nil. Elements
+// of one list are returned without gaps, in the list's order.
 func project(attrs map[string]value, paths []path) map[string]value {
 	if paths == nil {
 		return attrs

@@ -35,7 +35,7 @@ type scanRequest struct {
 	Segment, TotalSegments *int
 }
 
-// A reading is a Query or a Scan: it reads some adjoining entries of a table or index.
+// A reading is a Query or a Scan: it reads the items of a table or index at some positions, in order.
 type reading struct {
 	readRequest
 	table  *table
@@ -202,8 +202,8 @@ func (r *reading) checkQueryFilter(n *node) {
 	refuseIf(r.index.KeySchema.has(name), "Filter Expression can only contain non-primary key attributes: Primary key attribute: %s", name)
 }
 
-// checkCondition checks a KeyConditionExpression, and returns the value that it requires of the hash
-// key.
+// checkCondition checks a KeyConditionExpression, and returns the value that it requires of the
+// hash key.
 func (s keySchema) checkCondition(tree *node) (hash value) {
 	const notSupported = "Query key condition not supported"
 	conditions := map[string]*node{}

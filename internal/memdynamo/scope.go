@@ -66,7 +66,7 @@ func (in placeholders) scope(expressions ...expression) *scope {
 	return s
 }
 
-// checkKeys checks a map that is not empty and has only valid keys, and calls check with its members.
+// checkKeys refuses an empty map and invalid keys, and calls check with the members of a map.
 func checkKeys[T any](what string, valid *regexp.Regexp, members map[string]T, check func(key string, x T)) {
 	refuseIf(members != nil && len(members) == 0, "%s must not be empty", what)
 	for _, key := range slices.Sorted(maps.Keys(members)) {

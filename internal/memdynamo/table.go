@@ -114,9 +114,9 @@ func (s keySchema) keyOf(attrs map[string]value) map[string]value {
 	return key
 }
 
-// position returns where in the order of the key an item with these attributes is: by the hash of its
-// partition key, which spreads partitions and lets parallel scans divide them, then by its key. No
-// key's position is a prefix of another's.
+// position returns the position of an item with these attributes in the order of the key: by a hash
+// of the partition key, which spreads partitions and lets parallel scans divide them, then by the
+// key. No key's position is a prefix of another's.
 func (s keySchema) position(attrs map[string]value) string {
 	b := []byte(hashPosition(attrs[s[0].AttributeName].hash()))
 	for _, k := range s {
@@ -133,15 +133,9 @@ func hashPosition(hash uint64) string { return string(binary.BigEndian.AppendUin
 
 const maxSegments = 1000000
 
-// segmentStart returns the first position in segment i of n, which divide the hashes evenly. That in
-// segment n is above all positions.
+// segmentStart returns the first position in segment i of n, which divide the hashes evenly. That
+// in segment n is above all positions.
 func segmentStart(i, n int) string { return hashPosition(uint64(i) << 32 / uint64(n)) }
-
-// indexed reports whether an item is in the index: it has the index's key. An item that was there
-// before the index may have attributes that cannot be its key.
-func (ix *index) indexed(attrs map[string]value) bool {
-	return !slices.ContainsFunc(ix.KeySchema, func(k keyPart) bool { return !k.fits(attrs[k.AttributeName]) })
-}
 
 // projects reports whether the index holds the attribute.
 func (ix *index) projects(name string) bool { return ix.projected == nil || ix.projected[name] }
@@ -156,14 +150,32 @@ func (ix *index) project(it *item) *item {
 	return newItem(attrs)
 }
 
+// entry returns the position of an item in a secondary index, and what the index holds of it, which
+// is nil if the item, or an attribute that can be the index's key, is missing. Items with the same
+// index key are sorted by primary, their position in the table.
+func (ix *index) entry(primary string, it *item) (position string, held *item) {
+	unfit := func(k keyPart) bool { return !k.fits(it.attrs[k.AttributeName]) }
+	if it == nil || slices.ContainsFunc(ix.KeySchema, unfit) {
+		return "", nil
+	}
+	return ix.KeySchema.position(it.attrs) + primary, ix.project(it)
+}
+
 // put replaces old with new, either of which may be nil, in the table and its indexes, and returns
 // the capacity units that it took.
 func (t *table) put(position string, old, new *item) units {
-	t.store(position, new)
+	delete(t.items, position)
+	if new != nil {
+		t.items[position] = new
+	}
 	u := units{"": writeUnits(old, new)}
 	for name, ix := range t.indexes {
-		before, from := ix.set(position, old, nil)
-		after, to := ix.set(position, new, new)
+		from, before := ix.entry(position, old)
+		to, after := ix.entry(position, new)
+		delete(ix.items, from)
+		if after != nil {
+			ix.items[to] = new
+		}
 		switch {
 		case before == nil && after == nil:
 		case before != nil && after != nil && from != to:
@@ -173,27 +185,6 @@ func (t *table) put(position string, old, new *item) units {
 		}
 	}
 	return u
-}
-
-// store stores an item, or deletes it if it is nil.
-func (ix *index) store(position string, it *item) {
-	if it == nil {
-		delete(ix.items, position)
-	} else {
-		ix.items[position] = it
-	}
-}
-
-// set stores it, which may be nil, at an item's position in the index, if the item has one. It
-// returns that and what the index projects of the item. Items with the same index key are sorted by
-// primary, their position in the table.
-func (ix *index) set(primary string, at, it *item) (projected *item, position string) {
-	if at == nil || !ix.indexed(at.attrs) {
-		return nil, ""
-	}
-	position = ix.KeySchema.position(at.attrs) + primary
-	ix.store(position, it)
-	return ix.project(at), position
 }
 
 // checkIndexKeys checks the attributes that are keys of indexes. The error's text depends on the

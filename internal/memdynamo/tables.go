@@ -59,8 +59,7 @@ func (e *Engine) createTable(in createTableRequest) map[string]any {
 	return map[string]any{"TableDescription": t.describe()}
 }
 
-// details checks the parameters that only affect the table's description, and returns the members of
-// that.
+// details checks the parameters that only affect the table's description, and returns its members.
 func (in createTableRequest) details() map[string]any {
 	details := map[string]any{"TableId": newUUID()}
 	checkEnum("TableClass", in.TableClass, "STANDARD", "STANDARD_INFREQUENT_ACCESS")
@@ -128,8 +127,8 @@ func (s keySchema) check(kinds map[string]kind, undefined string, roles ...strin
 	}
 }
 
-// checkThroughput checks a ProvisionedThroughput, which must be there unless the table is on demand.
-// what names its owner in the error.
+// checkThroughput checks a ProvisionedThroughput, which must be there unless the table is on
+// demand. what names its owner in the error.
 func (t *table) checkThroughput(p *throughput, what string) *throughput {
 	refuseIf(p == nil && !t.onDemand, "No provisioned throughput specified for the %s", what)
 	if p == nil {
@@ -168,7 +167,9 @@ func (t *table) addIndex(ix *index, kinds map[string]kind, duplicate string) {
 	t.indexes[ix.IndexName] = ix
 	ix.items = map[string]*item{}
 	for position, it := range t.items {
-		ix.set(position, it, it)
+		if at, held := ix.entry(position, it); held != nil {
+			ix.items[at] = it
+		}
 	}
 }
 
