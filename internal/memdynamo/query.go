@@ -35,7 +35,7 @@ type scanRequest struct {
 	Segment, TotalSegments *int
 }
 
-// A reading is a Query or a Scan: it reads the items of a table or index at some positions, in order.
+// A reading is a Query or a Scan of a table or index: it reads the items at some positions.
 type reading struct {
 	readRequest
 	table  *table
