@@ -2,10 +2,8 @@
 // tests and demonstrations.
 //
 // It is not for production: nothing outlives the process, and nothing is replicated, throttled,
-// authenticated or encrypted. It lacks batches, reads in transactions, local indexes, streams,
-// backups, PartiQL and the legacy parameters that expressions replaced. It refuses what it lacks
-// with an error that names it and dynamostoretest, the package that users know, and ignores no
-// parameter of a request. A table's tags, encryption and class have no effect.
+// authenticated or encrypted. It refuses operations and parameters that it lacks with an error that
+// names them and dynamostoretest, the package that users know and whose documentation lists them.
 //
 // Otherwise it behaves like the service. The parity test compares it with DynamoDB Local, message
 // by message, and documents known differences from the service. Some things are simpler:
@@ -22,19 +20,20 @@
 package memdynamo
 
 import (
-	"bytes"
 	"crypto/rand"
-	"encoding/json"
 	"fmt"
 	"hash/crc32"
 	"io"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/go-json-experiment/json"
 )
 
 // An Engine is a DynamoDB endpoint with its own tables. It is an http.Handler for a server, and an
@@ -60,123 +59,114 @@ const targetPrefix = "DynamoDB_20120810."
 
 // ServeHTTP answers one request of the protocol.
 func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	resp, err := e.RoundTrip(r)
-	if err != nil { // the client is gone or its request was truncated
+	if err := e.serve(w, r); err != nil { // the client is gone or its request was truncated
 		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
 	}
-	maps.Copy(w.Header(), resp.Header)
-	w.WriteHeader(resp.StatusCode)
-	io.Copy(w, resp.Body)
 }
 
 // RoundTrip answers one request of the protocol, in the caller's goroutine. A request whose context
 // is done is not executed.
 func (e *Engine) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body != nil {
+		defer r.Body.Close()
+	}
+	w := httptest.NewRecorder()
+	if err := e.serve(w, r); err != nil {
+		return nil, err
+	}
+	resp := w.Result()
+	resp.Request = r
+	return resp, nil
+}
+
+func (e *Engine) serve(w http.ResponseWriter, r *http.Request) error {
 	var body []byte
 	var readErr error
 	if r.Body != nil {
 		body, readErr = io.ReadAll(io.LimitReader(r.Body, maxBody+1))
-		r.Body.Close()
 	}
 	if err := r.Context().Err(); err != nil {
-		return nil, err
+		return err
 	}
 	if readErr != nil {
-		return nil, fmt.Errorf("dynamostoretest: read the request: %w", readErr)
+		return fmt.Errorf("dynamostoretest: read the request: %w", readErr)
 	}
-	status, answer := e.answer(r, body)
-	return &http.Response{
-		Status:     strconv.Itoa(status) + " " + http.StatusText(status),
-		StatusCode: status,
-		Proto:      "HTTP/1.1",
-		ProtoMajor: 1,
-		ProtoMinor: 1,
-		Header: http.Header{
-			"Content-Type":     {"application/x-amz-json-1.0"},
-			"Content-Length":   {strconv.Itoa(len(answer))},
-			"X-Amz-Crc32":      {strconv.FormatUint(uint64(crc32.ChecksumIEEE(answer)), 10)},
-			"X-Amzn-Requestid": {rand.Text()},
-		},
-		Body:          io.NopCloser(bytes.NewReader(answer)),
-		ContentLength: int64(len(answer)),
-		Request:       r,
-	}, nil
-}
-
-func (e *Engine) answer(r *http.Request, body []byte) (status int, answer []byte) {
-	status = http.StatusOK
+	status := http.StatusOK
 	var out map[string]any
 	if failure := attempt(func() { out = e.execute(r, body) }); failure != nil {
 		status = http.StatusBadRequest
 		out = map[string]any{"__type": failure.typ, "Message": failure.message}
 		maps.Copy(out, failure.extra)
 	}
-	answer, err := json.Marshal(out)
+	answer := encode(out)
+	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+	w.Header().Set("Content-Length", strconv.Itoa(len(answer)))
+	w.Header().Set("X-Amz-Crc32", strconv.FormatUint(uint64(crc32.ChecksumIEEE(answer)), 10))
+	w.Header().Set("X-Amzn-Requestid", rand.Text())
+	w.WriteHeader(status)
+	w.Write(answer)
+	return nil
+}
+
+// encode returns the JSON form of an answer, or of a part of a request, with sorted members.
+func encode(x any) []byte {
+	b, err := json.Marshal(x, json.Deterministic(true))
 	if err != nil {
-		panic(fmt.Sprintf("memdynamo: an answer has no JSON form: %v", err))
+		panic(fmt.Sprintf("memdynamo: a value has no JSON form: %v", err))
 	}
-	return status, answer
+	return b
 }
 
 // operations are the operations that the engine implements, by name.
-var operations = map[string]func(*Engine, params) map[string]any{
-	"CreateTable":        (*Engine).createTable,
-	"DescribeTable":      (*Engine).describeTable,
-	"DeleteTable":        (*Engine).deleteTable,
-	"UpdateTable":        (*Engine).updateTable,
-	"ListTables":         (*Engine).listTables,
-	"UpdateTimeToLive":   (*Engine).updateTimeToLive,
-	"DescribeTimeToLive": (*Engine).describeTimeToLive,
-	"GetItem":            (*Engine).getItem,
-	"PutItem":            func(e *Engine, p params) map[string]any { return e.writeItem(p, opPut) },
-	"UpdateItem":         func(e *Engine, p params) map[string]any { return e.writeItem(p, opUpdate) },
-	"DeleteItem":         func(e *Engine, p params) map[string]any { return e.writeItem(p, opDelete) },
-	"Query":              (*Engine).query,
-	"Scan":               (*Engine).scan,
-	"TransactWriteItems": (*Engine).transactWriteItems,
+var operations = map[string]func(*Engine, []byte) map[string]any{
+	"CreateTable":        operation((*Engine).createTable),
+	"DescribeTable":      operation((*Engine).describeTable),
+	"DeleteTable":        operation((*Engine).deleteTable),
+	"UpdateTable":        operation((*Engine).updateTable),
+	"ListTables":         operation((*Engine).listTables),
+	"UpdateTimeToLive":   operation((*Engine).updateTimeToLive),
+	"DescribeTimeToLive": operation((*Engine).describeTimeToLive),
+	"GetItem":            operation((*Engine).getItem),
+	"PutItem":            operation(writeItem(opPut)),
+	"UpdateItem":         operation(writeItem(opUpdate)),
+	"DeleteItem":         operation(writeItem(opDelete)),
+	"Query":              operation((*Engine).query),
+	"Scan":               operation((*Engine).scan),
+	"TransactWriteItems": operation((*Engine).transactWriteItems),
+}
+
+// operation returns the operation that f executes on requests of the form In.
+func operation[In any](f func(*Engine, In) map[string]any) func(*Engine, []byte) map[string]any {
+	return func(e *Engine, body []byte) map[string]any {
+		var in In
+		decode(body, &in)
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		return f(e, in)
+	}
 }
 
 // Implements reports whether the engine has the operation.
 func Implements(operation string) bool { return operations[operation] != nil }
 
 func (e *Engine) execute(r *http.Request, body []byte) map[string]any {
-	if len(body) > maxBody {
-		panic(serialization("The request body is larger than %d bytes", maxBody))
-	}
-	if r.Method != http.MethodPost || r.Header.Get("Authorization") == "" {
-		panic(exception("MissingAuthenticationToken", "Request must contain either a valid (registered) AWS access key ID or X.509 certificate."))
-	}
+	failIf(len(body) > maxBody, serialization, "The request body is larger than %d bytes", maxBody)
+	unsigned := r.Method != http.MethodPost || r.Header.Get("Authorization") == ""
+	failIf(unsigned, exception+"MissingAuthenticationToken", "Request must contain either a valid (registered) AWS access key ID or X.509 certificate.")
 	target, ok := strings.CutPrefix(r.Header.Get("X-Amz-Target"), targetPrefix)
-	if !ok {
-		panic(exception("InvalidAction", "The action or operation requested is invalid. Verify that the action is typed correctly."))
-	}
+	failIf(!ok, exception+"InvalidAction", "The action or operation requested is invalid. Verify that the action is typed correctly.")
 	operation := operations[target]
-	if operation == nil {
-		panic(exception("UnknownOperationException", "An unknown operation was requested. dynamostoretest does not implement %q", target))
-	}
-	p := parseRequest(body)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return operation(e, p)
+	failIf(operation == nil, exception+"UnknownOperationException", "An unknown operation was requested. dynamostoretest does not implement %q", target)
+	return operation(e, body)
 }
 
-// table takes the TableName of a request about items and finds the table.
-func (e *Engine) table(p params) *table { return e.find(p.string("TableName"), "") }
-
-// namedTable is like table, for a request about tables, whose error names the missing table.
-func (e *Engine) namedTable(p params) *table {
-	name := p.string("TableName")
-	return e.find(name, ": Table: "+name+" not found")
-}
-
-// find returns the table, after sweeping it if that is due.
-func (e *Engine) find(name, missing string) *table {
+// table returns the table, after sweeping it if that is due. byName says that the error names a
+// missing table, as it does in requests that are not about items.
+func (e *Engine) table(name string, byName bool) *table {
 	checkName(name)
 	t := e.tables[name]
-	if t == nil {
-		panic(notFound(missing))
-	}
+	failIf(t == nil && byName, exception+"ResourceNotFoundException", "Requested resource not found: Table: %s not found", name)
+	failIf(t == nil, exception+"ResourceNotFoundException", "Requested resource not found")
 	t.sweep(e.now())
 	return t
 }
@@ -184,7 +174,5 @@ func (e *Engine) find(name, missing string) *table {
 var validName = regexp.MustCompile(`^[a-zA-Z0-9_.-]{3,255}$`)
 
 func checkName(name string) {
-	if !validName.MatchString(name) {
-		panic(validation("Invalid table/index name.  Table/index names must be between 3 and 255 characters long, and may contain only the characters a-z, A-Z, 0-9, '_', '-', and '.'"))
-	}
+	refuseIf(!validName.MatchString(name), "Invalid table/index name.  Table/index names must be between 3 and 255 characters long, and may contain only the characters a-z, A-Z, 0-9, '_', '-', and '.'")
 }

@@ -33,14 +33,14 @@ func (n *node) render() string {
 		s = n.name
 	case opCall:
 		s = n.name + "(" + list(n.args) + ")"
-	case opNot:
+	case "NOT":
 		s = "NOT " + n.args[0].render()
-	case opBetween:
+	case "BETWEEN":
 		s = n.args[0].render() + " BETWEEN " + n.args[1].render() + " AND " + n.args[2].render()
-	case opIn:
+	case "IN":
 		s = n.args[0].render() + " IN (" + list(n.args[1:]) + ")"
 	default:
-		s = n.args[0].render() + " " + string(n.op) + " " + n.args[1].render()
+		s = n.args[0].render() + " " + n.op + " " + n.args[1].render()
 	}
 	return strings.Repeat("(", n.parens) + s + strings.Repeat(")", n.parens)
 }
@@ -51,12 +51,12 @@ func fuzzItem(t testing.TB) map[string]value {
 	if err := json.Unmarshal([]byte(theItem), &x); err != nil {
 		t.Fatal(err)
 	}
-	return params{"Item": x}.item("Item")
+	return decodeAttrs(x, 1)
 }
 
-// fuzzScope is the scope of a request whose only expression is source, as the given parameter.
-func fuzzScope(t testing.TB, what, source string) *scope {
-	s := &scope{expressions: map[string]string{what: source}, names: map[string]string{"#n": "n", "#d": "data"}, values: map[string]value{}, used: map[string]bool{}}
+// fuzzScope is the scope of an expression.
+func fuzzScope(t testing.TB) *scope {
+	s := &scope{names: map[string]string{"#n": "n", "#d": "data"}, values: map[string]value{}, used: map[string]bool{}}
 	for name, text := range expressionValues {
 		var x any
 		if err := json.Unmarshal([]byte(text), &x); err != nil {
@@ -87,17 +87,17 @@ func FuzzExpression(f *testing.F) {
 		}
 		before := text()
 		try := func(f func()) (err *apiError) {
-			if err = attempt(f); err != nil && err.name() != "ValidationException" {
+			if err = attempt(f); err != nil && err.typ != validation {
 				t.Errorf("%q: error %v is no ValidationException", source, err)
 			}
 			return err
 		}
 
 		var tree *node
-		if try(func() { tree = parse("E", source, (*parser).condition) }) == nil {
+		if try(func() { tree = parse(source, (*parser).condition) }) == nil {
 			text := tree.render()
 			var again *node
-			err := try(func() { again = parse("E", text, (*parser).condition) })
+			err := try(func() { again = parse(text, (*parser).condition) })
 			switch {
 			case len(text) > maxExpressionSize:
 			case err != nil:
@@ -106,15 +106,16 @@ func FuzzExpression(f *testing.F) {
 				t.Errorf("%q is written out as %q, and that as %q", source, text, again.render())
 			}
 		}
+		x := expression{"E", &source}
 		try(func() {
-			tree := fuzzScope(t, "E", source).condition("E")
+			tree := fuzzScope(t).condition(x)
 			if a, b := tree.holds(attrs), tree.holds(attrs); a != b {
 				t.Errorf("%q is both true and false", source)
 			}
 			tree.holds(nil)
 		})
-		try(func() { project(attrs, fuzzScope(t, "ProjectionExpression", source).projection()) })
-		try(func() { applyUpdate(attrs, fuzzScope(t, "UpdateExpression", source).update()) })
+		try(func() { project(attrs, fuzzScope(t).projection(x)) })
+		try(func() { applyUpdate(attrs, fuzzScope(t).update(x)) })
 		if after := text(); after != before {
 			t.Errorf("%q changed the item that it was evaluated on\nbefore %s\nafter  %s", source, before, after)
 		}

@@ -4,51 +4,62 @@ import "slices"
 
 // GetItem, PutItem, UpdateItem, DeleteItem.
 
-func (e *Engine) getItem(p params) map[string]any {
-	t := e.table(p)
-	consistent := p.bool("ConsistentRead")
-	level := p.capacityLevel()
-	key := t.takeKey(p)
-	scope := p.scope("ProjectionExpression")
-	p.done()
-	paths := scope.projection()
+type getRequest struct {
+	tableRequest
+	reporting
+	placeholders
+	Key                  map[string]any
+	ConsistentRead       bool
+	ProjectionExpression *string
+}
+
+func (e *Engine) getItem(in getRequest) map[string]any {
+	t := e.table(in.TableName, false)
+	in.check()
+	key := t.decodeKey(in.Key)
+	projection := expression{"ProjectionExpression", in.ProjectionExpression}
+	scope := in.scope(projection)
+	paths := scope.projection(projection)
 	scope.checkUsed()
 	t.checkScalar(scope.nested)
 	out := map[string]any{}
-	size := 0
-	if it := t.items.get(t.key.position(key)); it != nil {
-		size = it.size
-		out["Item"] = it.attrs
-		if paths != nil {
-			out["Item"] = project(it.attrs, paths)
-		}
+	it := t.items[t.KeySchema.position(key)]
+	if it != nil {
+		out["Item"] = project(it.attrs, paths)
 	}
-	units{table: readUnits(size, consistent)}.report(out, t.name, level)
+	units{"": readUnits(it.bytes(), in.ConsistentRead)}.report(out, t.name, in.reporting)
 	return out
 }
 
-// takeKey takes a request's Key.
-func (t *table) takeKey(p params) map[string]value {
-	key := p.item("Key")
-	if key == nil {
-		panic(validation("Cannot have null key for GetItem, DeleteItem, or UpdateItem"))
-	}
-	t.key.checkKey(key)
+// decodeKey decodes and checks a request's Key.
+func (t *table) decodeKey(object map[string]any) map[string]value {
+	refuseIf(object == nil, "Cannot have null key for GetItem, DeleteItem, or UpdateItem")
+	key := decodeAttrs(object, 1)
+	t.KeySchema.checkKey(key)
 	return key
+}
+
+// A writeRequest is what a single write and a member of a transaction have in common, whatever its
+// kind. Item is for opPut, Key for all others, UpdateExpression for opUpdate.
+type writeRequest struct {
+	tableRequest
+	placeholders
+	Item, Key                             map[string]any
+	UpdateExpression, ConditionExpression *string
+	ReturnValuesOnConditionCheckFailure   string
 }
 
 // A write is a PutItem, UpdateItem, DeleteItem or ConditionCheck that has passed all checks that do
 // not need the item.
 type write struct {
+	kind       string
 	table      *table
+	key        map[string]value // of an opPut, the whole item
 	position   string
 	condition  *node
-	returnItem bool // return the item if the condition fails
-
-	// apply returns the new item, or nil to delete it. old may be nil and must not be changed. A
-	// nil apply writes nothing.
-	apply   func(old *item) *item
-	actions []action // of an update
+	returnItem bool     // return the item if the condition fails
+	actions    []action // of an update
+	old, new   *item    // what is stored and what is to be stored, after prepare
 }
 
 // The kinds of writes.
@@ -59,62 +70,57 @@ const (
 	opCheck  = "ConditionCheck"
 )
 
-// parseWrite takes the parameters that a single request and a member of a transaction share.
-func parseWrite(p params, t *table, kind string) *write {
-	w := &write{table: t}
-	w.returnItem = p.enum("ReturnValuesOnConditionCheckFailure", "NONE", "ALL_OLD", "NONE") == "ALL_OLD"
-	var attrs map[string]value
+// parseWrite checks a writeRequest of the given kind.
+func (e *Engine) parseWrite(in writeRequest, kind string) *write {
+	unimplementedIf(in.Item != nil && kind != opPut, "Item")
+	unimplementedIf(in.Key != nil && kind == opPut, "Key")
+	unimplementedIf(in.UpdateExpression != nil && kind != opUpdate, "UpdateExpression")
+	t := e.table(in.TableName, false)
+	checkEnum("ReturnValuesOnConditionCheckFailure", in.ReturnValuesOnConditionCheckFailure, "ALL_OLD", "NONE")
+	w := &write{kind: kind, table: t, returnItem: in.ReturnValuesOnConditionCheckFailure == "ALL_OLD"}
 	if kind == opPut {
-		attrs = p.item("Item")
-		if attrs == nil {
-			panic(validation("Item to put in PutItem cannot be null"))
-		}
-		t.key.checkItem(attrs)
+		refuseIf(in.Item == nil, "Item to put in PutItem cannot be null")
+		w.new = newItem(decodeAttrs(in.Item, 1))
+		w.key = w.new.attrs
+		t.KeySchema.checkItem(w.key)
 	} else {
-		attrs = t.takeKey(p)
+		w.key = t.decodeKey(in.Key)
 	}
-	w.position = t.key.position(attrs)
+	w.position = t.KeySchema.position(w.key)
 
-	expressions := []string{"ConditionExpression"}
+	update, condition := expression{"UpdateExpression", in.UpdateExpression}, expression{"ConditionExpression", in.ConditionExpression}
+	expressions := []expression{condition}
 	if kind == opUpdate {
-		expressions = []string{"UpdateExpression", "ConditionExpression"}
+		expressions = []expression{update, condition}
 	}
-	scope := p.scope(expressions...)
-	w.actions = scope.update()
-	w.condition = scope.condition("ConditionExpression")
+	scope := in.scope(expressions...)
+	w.actions = scope.update(update)
+	w.condition = scope.condition(condition)
 	scope.checkUsed()
 	for _, a := range w.actions {
-		if t.key.has(a.path[0].name) {
-			panic(mismatch("One or more parameter values were invalid: Cannot update attribute %s. This attribute is part of the key", a.path[0].name))
-		}
+		name := a.path[0].name
+		mismatchIf(t.KeySchema.has(name), "One or more parameter values were invalid: Cannot update attribute %s. This attribute is part of the key", name)
 	}
 	t.checkScalar(scope.nested)
 	switch kind {
 	case opPut:
-		it := newItem(attrs)
-		if it.size > maxItemSize {
-			panic(validation("Item size has exceeded the maximum allowed size"))
-		}
-		t.checkIndexKeys(opPut, attrs)
-		w.apply = func(*item) *item { return it }
-	case opDelete:
-		w.apply = func(*item) *item { return nil }
+		refuseIf(w.new.size > maxItemSize, "Item size has exceeded the maximum allowed size")
+		t.checkIndexKeys(opPut, w.key)
 	case opUpdate:
 		t.checkIndexKeys(opUpdate, literals(w.actions))
-		w.apply = func(old *item) *item { return w.update(old, attrs) }
 	}
 	return w
 }
 
 // update returns the item after an update. If there is no item, it starts with the key. Actions
 // that only remove something do not create an item.
-func (w *write) update(old *item, key map[string]value) *item {
-	if old == nil && len(w.actions) > 0 && !slices.ContainsFunc(w.actions, action.adds) {
+func (w *write) update() *item {
+	if w.old == nil && len(w.actions) > 0 && !slices.ContainsFunc(w.actions, action.adds) {
 		return nil
 	}
-	before := key
-	if old != nil {
-		before = old.attrs
+	before := w.key
+	if w.old != nil {
+		before = w.old.attrs
 	}
 	attrs := applyUpdate(before, w.actions)
 	updated := map[string]value{}
@@ -125,76 +131,146 @@ func (w *write) update(old *item, key map[string]value) *item {
 	}
 	w.table.checkIndexKeys(opUpdate, updated)
 	it := newItem(attrs)
-	if it.size > maxItemSize {
-		panic(validation("Item size to update has exceeded the maximum allowed size"))
-	}
+	refuseIf(it.size > maxItemSize, "Item size to update has exceeded the maximum allowed size")
 	for _, v := range updated {
-		if v.depth() > maxNesting {
-			panic(validation("Nesting Levels have exceeded supported limits"))
-		}
+		refuseIf(v.depth() > maxNesting, "Nesting Levels have exceeded supported limits")
 	}
 	return it
 }
 
-// prepare is the first half of a write: it checks the condition and the new item. The second half
-// is put.
-func (w *write) prepare() (old, new *item) {
-	old = w.table.items.get(w.position)
+// prepare is the first half of a write: it checks the condition and the new item.
+func (w *write) prepare() {
+	w.old = w.table.items[w.position]
 	var attrs map[string]value
-	if old != nil {
-		attrs = old.attrs
+	if w.old != nil {
+		attrs = w.old.attrs
 	}
 	if !w.condition.holds(attrs) {
-		panic(conditionFailed(old, w.returnItem))
+		err := newError(exception+"ConditionalCheckFailedException", "The conditional request failed")
+		if w.returnItem && w.old != nil {
+			err.extra = map[string]any{"Item": attrs}
+		}
+		panic(err)
 	}
-	if w.apply == nil {
-		return old, old
+	switch w.kind {
+	case opCheck:
+		w.new = w.old
+	case opUpdate:
+		w.new = w.update()
 	}
-	return old, w.apply(old)
 }
 
-// writeItem implements PutItem, UpdateItem and DeleteItem.
-func (e *Engine) writeItem(p params, kind string) map[string]any {
-	t := e.table(p)
-	level := p.capacityLevel()
-	p.collectionMetrics()
-	returned, ok := take[string](p, "ReturnValues")
-	modes := []string{"NONE", "ALL_OLD"}
+// commit is the second half of a write: it stores the new item. It returns the units that the write
+// took.
+func (w *write) commit() units {
+	if w.kind == opCheck {
+		return units{"": writeUnits(w.old, nil)}
+	}
+	return w.table.put(w.position, w.old, w.new)
+}
+
+// A singleWriteRequest is a PutItem, UpdateItem or DeleteItem.
+type singleWriteRequest struct {
+	writeRequest
+	reporting
+	ReturnItemCollectionMetrics string // only matters for local indexes
+	ReturnValues                string
+}
+
+// writeItem returns the operation that is a write of the given kind.
+func writeItem(kind string) func(*Engine, singleWriteRequest) map[string]any {
+	return func(e *Engine, in singleWriteRequest) map[string]any { return e.writeItem(in, kind) }
+}
+
+func (e *Engine) writeItem(in singleWriteRequest, kind string) map[string]any {
+	t := e.table(in.TableName, false)
+	in.check()
+	checkEnum("ReturnItemCollectionMetrics", in.ReturnItemCollectionMetrics, "SIZE", "NONE")
+	modes := []string{"", "NONE", "ALL_OLD"}
 	if kind == opUpdate {
 		modes = append(modes, "UPDATED_OLD", "ALL_NEW", "UPDATED_NEW")
 	}
-	if ok && !slices.Contains(modes, returned) {
-		panic(validation("Return values set to invalid value"))
-	}
-	w := parseWrite(p, t, kind)
-	p.done()
-
-	old, new := w.prepare()
-	taken := t.put(w.position, old, new)
+	refuseIf(!slices.Contains(modes, in.ReturnValues), "Return values set to invalid value")
+	w := e.parseWrite(in.writeRequest, kind)
+	w.prepare()
+	taken := w.commit()
 	out := map[string]any{}
-	if attrs := w.returnValues(returned, old, new); attrs != nil {
+	if attrs := w.returnValues(in.ReturnValues); len(attrs) > 0 {
 		out["Attributes"] = attrs
 	}
-	taken.report(out, t.name, level)
+	taken.report(out, t.name, in.reporting)
 	return out
 }
 
-// returnValues returns the attributes that mode asks for, or nil if there are none.
-func (w *write) returnValues(mode string, old, new *item) map[string]value {
-	it := new
-	if mode == "ALL_OLD" || mode == "UPDATED_OLD" {
-		it = old
-	}
-	if it == nil {
+// returnValues returns the attributes that mode asks for.
+func (w *write) returnValues(mode string) map[string]value {
+	it := map[string]*item{"ALL_OLD": w.old, "UPDATED_OLD": w.old, "ALL_NEW": w.new, "UPDATED_NEW": w.new}[mode]
+	switch {
+	case it == nil:
 		return nil
+	case mode == "UPDATED_OLD" || mode == "UPDATED_NEW":
+		return project(it.attrs, paths(w.actions))
 	}
-	switch mode {
-	case "ALL_OLD", "ALL_NEW":
-		return it.attrs
-	case "UPDATED_OLD", "UPDATED_NEW":
-		if attrs := project(it.attrs, paths(w.actions)); len(attrs) > 0 {
-			return attrs
+	return it.attrs
+}
+
+// units are the capacity units that a request took, from each index by its name and from the table
+// itself by "".
+type units map[string]float64
+
+// writeUnits returns the units of a write that replaced old with new, either of which may be nil:
+// one for each KiB of the larger.
+func writeUnits(old, new *item) float64 {
+	return float64(max(1, (max(old.bytes(), new.bytes())+1023)/1024))
+}
+
+// readUnits returns the units of reading size bytes: one for each 4 KiB, or half of that for an
+// eventually consistent read.
+func readUnits(size int, consistent bool) float64 {
+	n := float64(max(1, (size+4095)/4096))
+	if !consistent {
+		n /= 2
+	}
+	return n
+}
+
+// report adds ConsumedCapacity to the response of a request that is not a transaction, if it wants
+// that.
+func (u units) report(out map[string]any, tableName string, r reporting) {
+	if r.wanted() {
+		out["ConsumedCapacity"] = u.consumed(tableName, r, "")
+	}
+}
+
+func (r reporting) wanted() bool {
+	return r.ReturnConsumedCapacity != "" && r.ReturnConsumedCapacity != "NONE"
+}
+
+// consumed returns the ConsumedCapacity of a response. In transactions, kind is "ReadCapacityUnits"
+// or "WriteCapacityUnits", a member that is then included as well.
+func (u units) consumed(tableName string, r reporting, kind string) map[string]any {
+	one := func(n float64) map[string]any {
+		out := map[string]any{"CapacityUnits": n}
+		if kind != "" {
+			out[kind] = n
+		}
+		return out
+	}
+	total := 0.0
+	indexes := map[string]any{}
+	for name, n := range u {
+		total += n
+		if name != "" {
+			indexes[name] = one(n)
 		}
 	}
-	return nil
+	out := one(total)
+	out["TableName"] = tableName
+	if r.ReturnConsumedCapacity == "INDEXES" {
+		out["Table"] = one(u[""])
+		if len(indexes) > 0 {
+			out["GlobalSecondaryIndexes"] = indexes
+		}
+	}
+	return out
 }

@@ -1,162 +1,99 @@
 package memdynamo
 
 import (
-	"bytes"
+	"cmp"
 	"math/big"
 	"regexp"
 	"strconv"
 	"strings"
 )
 
-// The range and precision of DynamoDB's numbers. A number's magnitude is written 0.DIGITS × 10^exp
-// here, so the exponents are one above those of the documented 1E-130 and 9.99…E+125.
+// A decimal is an exact number that DynamoDB can store: one of at most 38 digits, from 1E-130 to
+// 9.99…E+125 or from -9.99…E+125 to -1E-130, or zero.
+type decimal struct{ *big.Rat }
+
 const (
 	maxDigits = 38
-	maxExp    = 126
-	minExp    = -129
+	maxWhole  = 126 // digits before the point
+	maxZeros  = 129 // zeros that follow the point in a number below 1
 )
 
-// A decimal is an exact number: 0.digits × 10^exp, negative if neg. The digits have no zeros at
-// either end, so that equal numbers are equal decimals; zero is the zero decimal.
-type decimal struct {
-	neg    bool
-	digits string
-	exp    int
-}
-
-var errNotNumber = validation("A value provided cannot be converted into a number")
-
-var number = regexp.MustCompile(`^([+-]?)(\d*)\.?(\d*)(?:[eE]([+-]?\d+))?$`)
+var number = regexp.MustCompile(`^([+-]?\d*\.?\d*)(?:[eE]([+-]?\d+))?$`)
 
 // parseDecimal reads a number as DynamoDB accepts it: an optional sign, digits with an optional
 // point, and an optional exponent.
-func parseDecimal(s string) (decimal, error) {
+func parseDecimal(s string) decimal {
+	const notNumber = "A value provided cannot be converted into a number"
 	m := number.FindStringSubmatch(s)
-	if m == nil || m[2]+m[3] == "" {
-		return decimal{}, errNotNumber
-	}
-	exp := 0
-	if m[4] != "" {
-		e, err := strconv.ParseInt(m[4], 10, 32)
-		if err != nil {
-			return decimal{}, errNotNumber
-		}
-		exp = int(e)
-	}
-	return newDecimal(m[1] == "-", m[2]+m[3], exp+len(m[2]))
-}
-
-// must returns d, or panics with the error, which is an apiError.
-func must(d decimal, err error) decimal {
-	if err != nil {
-		panic(err)
-	}
-	return d
+	refuseIf(m == nil, notNumber)
+	exp, err := strconv.ParseInt(cmp.Or(m[2], "0"), 10, 32)
+	limit := int64(len(s) + maxWhole + maxZeros) // an exponent beyond it is out of range anyway
+	r, ok := new(big.Rat).SetString(m[1] + "e" + strconv.FormatInt(max(-limit, min(exp, limit)), 10))
+	refuseIf(err != nil || !ok, notNumber)
+	return newDecimal(r)
 }
 
 // decimalOf returns an integer as a decimal.
-func decimalOf(n int64) decimal { return must(parseDecimal(strconv.FormatInt(n, 10))) }
+func decimalOf(n int64) decimal { return decimal{new(big.Rat).SetInt64(n)} }
 
-// newDecimal normalizes 0.digits × 10^exp and checks that it can be stored.
-func newDecimal(neg bool, digits string, exp int) (decimal, error) {
-	trimmed := strings.TrimLeft(digits, "0")
-	exp -= len(digits) - len(trimmed)
-	trimmed = strings.TrimRight(trimmed, "0")
-	switch {
-	case trimmed == "":
-		return decimal{}, nil
-	case len(trimmed) > maxDigits:
-		return decimal{}, validation("DynamoDB only supports precision up to 38 digits")
-	case exp > maxExp:
-		return decimal{}, validation("Number overflow. Attempting to store a number with magnitude larger than supported range")
-	case exp < minExp:
-		return decimal{}, validation("Number underflow. Attempting to store a number with magnitude smaller than supported range")
-	}
-	return decimal{neg, trimmed, exp}, nil
+// newDecimal checks that a number can be stored.
+func newDecimal(r *big.Rat) decimal {
+	d := decimal{r}
+	whole, frac := d.parts()
+	zeros := len(frac) - len(strings.TrimLeft(frac, "0"))
+	refuseIf(len(strings.Trim(whole+frac, "0")) > maxDigits, "DynamoDB only supports precision up to 38 digits")
+	refuseIf(len(whole) > maxWhole, "Number overflow. Attempting to store a number with magnitude larger than supported range")
+	refuseIf(whole == "" && zeros > maxZeros, "Number underflow. Attempting to store a number with magnitude smaller than supported range")
+	return d
 }
 
 // String returns the number without an exponent, as DynamoDB does.
 func (d decimal) String() string {
-	if d.digits == "" {
-		return "0"
-	}
-	sign := ""
-	if d.neg {
-		sign = "-"
-	}
-	switch n := len(d.digits); {
-	case d.exp <= 0:
-		return sign + "0." + strings.Repeat("0", -d.exp) + d.digits
-	case d.exp >= n:
-		return sign + d.digits + strings.Repeat("0", d.exp-n)
-	}
-	return sign + d.digits[:d.exp] + "." + d.digits[d.exp:]
+	n, _ := d.FloatPrec()
+	return d.FloatString(n)
 }
 
-// compare returns -1, 0 or 1 if d is less than, equal to or greater than o.
-func (d decimal) compare(o decimal) int {
-	var a, b [maxDigits + 3]byte
-	return bytes.Compare(d.appendSortable(a[:0]), o.appendSortable(b[:0]))
+// parts returns the digits before and behind the point, without zeros before the first or after the
+// last.
+func (d decimal) parts() (whole, frac string) {
+	whole, frac, _ = strings.Cut(strings.TrimPrefix(d.String(), "-"), ".")
+	return strings.TrimPrefix(whole, "0"), frac
 }
 
-func (d decimal) negated() decimal {
-	d.neg = !d.neg && d.digits != ""
-	return d
-}
-
-// plus returns the exact sum, or an error if that has too many digits or is out of range: DynamoDB
+// plus returns the exact sum. It refuses one that has too many digits or is out of range: DynamoDB
 // does not round.
-func (d decimal) plus(o decimal) (decimal, error) {
-	if d.digits == "" {
-		return o, nil
-	}
-	if o.digits == "" {
-		return d, nil
-	}
-	scale := min(d.exp-len(d.digits), o.exp-len(o.digits))
-	sum := d.scaled(scale)
-	sum.Add(sum, o.scaled(scale))
-	digits := new(big.Int).Abs(sum).String()
-	return newDecimal(sum.Sign() < 0, digits, scale+len(digits))
-}
+func (d decimal) plus(o decimal) decimal { return newDecimal(new(big.Rat).Add(d.Rat, o.Rat)) }
 
-// scaled returns d / 10^scale, which must be an integer.
-func (d decimal) scaled(scale int) *big.Int {
-	zeros := d.exp - len(d.digits) - scale
-	n, _ := new(big.Int).SetString(d.digits+strings.Repeat("0", zeros), 10)
-	if d.neg {
-		n.Neg(n)
-	}
-	return n
-}
+// minus is like plus.
+func (d decimal) minus(o decimal) decimal { return newDecimal(new(big.Rat).Sub(d.Rat, o.Rat)) }
 
 // size returns the number's size in an item: a byte for each pair of digits, where pairs are
 // aligned at the decimal point, one more byte, and one for a sign.
 func (d decimal) size() int {
-	if d.digits == "" {
-		return 1
+	whole, frac := d.parts()
+	pairs := strings.Repeat("0", len(whole)%2) + whole + frac + strings.Repeat("0", len(frac)%2)
+	for strings.HasPrefix(pairs, "00") {
+		pairs = pairs[2:]
 	}
-	n := (len(d.digits)+d.exp&1+1)/2 + 1
-	if d.neg {
+	for strings.HasSuffix(pairs, "00") {
+		pairs = pairs[:len(pairs)-2]
+	}
+	n := len(pairs)/2 + 1
+	if d.Sign() < 0 {
 		n++
 	}
 	return n
 }
 
-// appendSortable appends bytes that sort as the numbers do: the sign, the exponent and the digits,
-// all inverted for a negative number. No number's bytes are a prefix of another's.
+// appendSortable appends bytes that sort as the numbers do: the number of digits before the point,
+// then the digits, all inverted for a negative number. No number's bytes are a prefix of another's.
 func (d decimal) appendSortable(b []byte) []byte {
-	if d.digits == "" {
-		return append(b, 0x80)
-	}
+	whole, frac := d.parts()
 	from := len(b)
-	b = append(b, 0xc0, byte(d.exp-minExp))
-	b = append(b, d.digits...)
-	b = append(b, 0)
-	if d.neg {
-		for i := from; i < len(b); i++ {
-			b[i] = ^b[i]
-		}
+	b = append(b, 0x80+byte(len(whole)))
+	b = append(b, whole+frac+"\x00"...)
+	for i := from; d.Sign() < 0 && i < len(b); i++ {
+		b[i] = ^b[i]
 	}
 	return b
 }

@@ -1,147 +1,131 @@
 package memdynamo
 
 import (
-	"encoding/json"
-	"maps"
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
-// params are the members of a request or of a structure in it. An operation takes the members that
-// it implements, and then calls done, which refuses any that are left, so no parameter is ignored.
-type params map[string]any
+// Requests are decoded into structures that have the parameters that an operation implements. Those
+// that the engine must tell from absent ones are pointers, slices or maps, which are then nil.
+//
+// Attribute values are decoded later, by decodeValue, since their errors come after others.
 
-func parseRequest(body []byte) params {
-	var x any
-	if err := json.Unmarshal(body, &x); err != nil {
-		panic(serialization("The request body is not JSON: %v", err))
+// decode reads a request. It refuses any parameter that in does not have, so none is ignored.
+func decode(body []byte, in any) {
+	err := json.Unmarshal(body, in, json.RejectUnknownMembers(true), jsontext.AllowDuplicateNames(true))
+	var semantic *json.SemanticError
+	if err == nil {
+		return
 	}
-	members, ok := x.(map[string]any)
-	if !ok {
-		panic(serialization("The request body is not a JSON object"))
-	}
-	return members
+	failIf(!errors.As(err, &semantic) || semantic.JSONPointer == "", serialization, "The request body is not a JSON object")
+	unimplementedIf(semantic.Err == json.ErrUnknownName, semantic.JSONPointer.LastToken())
+	failIf(true, serialization, "%s has a wrong type", semantic.JSONPointer.LastToken())
 }
 
-// as returns x as a T, one of the types that encoding/json decodes to. what names it in the error.
+func unimplementedIf(cond bool, parameter string) {
+	refuseIf(cond, "dynamostoretest does not implement the request parameter %s", parameter)
+}
+
+// as returns x as a T, one of the types that JSON is decoded to. what names it in the error.
 func as[T any](x any, what string) T {
 	t, ok := x.(T)
-	if !ok {
-		form := "a structure"
-		switch any(t).(type) {
-		case string:
-			form = "a string"
-		case bool:
-			form = "true or false"
-		case float64:
-			form = "a number"
-		case []any:
-			form = "a list"
-		}
-		panic(serialization("%s must be %s", what, form))
-	}
+	failIf(!ok, serialization, "%s has a wrong type", what)
 	return t
 }
 
-// take removes a member and returns it; a null counts as absent.
-func take[T any](p params, name string) (t T, ok bool) {
-	x := p[name]
-	delete(p, name)
-	if x == nil {
-		return t, false
-	}
-	return as[T](x, name), true
+// A tableRequest is a request that only names a table.
+type tableRequest struct{ TableName string }
+
+// placeholders are the definitions of #names and :values.
+type placeholders struct {
+	ExpressionAttributeNames  map[string]string
+	ExpressionAttributeValues map[string]any
 }
 
-// done refuses a member that nobody took.
-func (p params) done() {
-	for _, name := range slices.Sorted(maps.Keys(p)) {
-		if p[name] != nil {
-			refuse(name)
-		}
-	}
-}
-
-// refuse names a parameter that is known but not implemented.
-func refuse(name string) {
-	panic(validation("dynamostoretest does not implement the request parameter %s", name))
-}
-
-func (p params) string(name string) string {
-	s, _ := take[string](p, name)
-	return s
-}
-
-func (p params) bool(name string) bool {
-	b, _ := take[bool](p, name)
-	return b
-}
-
-// int returns the member's value, or absent if it is missing.
-func (p params) int(name string, absent int) int {
-	n, ok := take[float64](p, name)
-	switch {
-	case !ok:
-		return absent
-	case n != float64(int32(n)):
-		panic(serialization("%s must be an integer of 32 bits", name))
-	}
-	return int(n)
-}
-
-// enum returns the member's value, one of set, or absent if it is missing.
-func (p params) enum(name, absent string, set ...string) string {
-	s, ok := take[string](p, name)
-	switch {
-	case !ok:
-		return absent
-	case !slices.Contains(set, s):
-		panic(validation("1 validation error detected: Value '%s' at '%s' failed to satisfy constraint: Member must satisfy enum value set: [%s]", s, lowerFirst(name), strings.Join(set, ", ")))
-	}
-	return s
+// checkEnum refuses a parameter that is not one of set. It may be absent.
+func checkEnum(name, value string, set ...string) {
+	refuseIf(value != "" && !slices.Contains(set, value),
+		"1 validation error detected: Value '%s' at '%s' failed to satisfy constraint: Member must satisfy enum value set: [%s]", value, lowerFirst(name), strings.Join(set, ", "))
 }
 
 func lowerFirst(s string) string { return strings.ToLower(s[:1]) + s[1:] }
 
-// object returns the member's value, or nil if it is missing.
-func (p params) object(name string) params {
-	members, _ := take[map[string]any](p, name)
-	return members
+// A reporting is what a request wants to know of its cost.
+type reporting struct{ ReturnConsumedCapacity string }
+
+func (r reporting) check() {
+	checkEnum("ReturnConsumedCapacity", r.ReturnConsumedCapacity, "INDEXES", "TOTAL", "NONE")
 }
 
-// structs calls f with each structure of a list, and reports whether there is a list.
-func (p params) structs(name string, f func(params)) bool {
-	list, ok := take[[]any](p, name)
-	for _, x := range list {
-		s := params(as[map[string]any](x, name))
-		f(s)
-		s.done()
-	}
-	return ok
+// An apiError is an error response: it says what is wrong with a request. Code at any depth panics
+// with it, and attempt recovers it. An operation checks everything before it changes anything.
+type apiError struct {
+	typ     string // the member "__type"
+	message string
+	extra   map[string]any // further members of the response
+
+	// cancels says that in a transaction, the error is a reason for its cancellation. Other errors
+	// found before anything is read refuse the transaction as they refuse a single request.
+	cancels bool
 }
 
-// item returns a map of attributes, such as an Item or a Key, or nil if the member is missing.
-func (p params) item(name string) map[string]value {
-	object := p.object(name)
-	if object == nil {
-		return nil
-	}
-	attrs := make(map[string]value, len(object))
-	for _, name := range slices.Sorted(maps.Keys(object)) {
-		if name == "" {
-			panic(validation("Empty attribute name"))
+// attempt returns the apiError with which f panics, or nil. Each request runs in it, and also each
+// part of a transaction, whose response reports all parts.
+func attempt(f func()) (err *apiError) {
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case *apiError:
+			err = r
+		default:
+			panic(r)
 		}
-		if object[name] == nil {
-			panic(validation("The supplied Item contains a null AttributeValue: %s is null", name))
-		}
-		attrs[name] = decodeValue(object[name], 1)
-	}
-	return attrs
+	}()
+	f()
+	return nil
 }
 
-// collectionMetrics takes a parameter that only matters for local indexes.
-func (p params) collectionMetrics() { p.enum("ReturnItemCollectionMetrics", "NONE", "SIZE", "NONE") }
+// Types of errors. The name of an exception is appended to the last.
+const (
+	validation    = "com.amazon.coral.validate#ValidationException"
+	serialization = "com.amazon.coral.service#SerializationException" // the body does not have the operation's form
+	exception     = "com.amazonaws.dynamodb.v20120810#"
+)
 
-func (p params) capacityLevel() string {
-	return p.enum("ReturnConsumedCapacity", "NONE", "INDEXES", "TOTAL", "NONE")
+func newError(typ, format string, args ...any) *apiError {
+	return &apiError{typ: typ, message: fmt.Sprintf(format, args...)}
+}
+
+// failIf panics with an error if cond is true.
+func failIf(cond bool, typ, format string, args ...any) {
+	if cond {
+		panic(newError(typ, format, args...))
+	}
+}
+
+// refuseIf panics with a validation error if cond is true.
+func refuseIf(cond bool, format string, args ...any) { failIf(cond, validation, format, args...) }
+
+// mismatchIf panics with a validation error about an attribute that does not fit the table's schema
+// if cond is true.
+func mismatchIf(cond bool, format string, args ...any) {
+	if cond {
+		err := newError(validation, format, args...)
+		err.cancels = true
+		panic(err)
+	}
+}
+
+// reworded runs f, and adds texts to the message of a validation error that it panics with.
+func reworded(before, after string, f func()) {
+	err := attempt(f)
+	if err != nil {
+		refuseIf(err.typ == validation, "%s%s%s", before, err.message, after)
+		panic(err)
+	}
 }

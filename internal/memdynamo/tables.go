@@ -1,86 +1,88 @@
 package memdynamo
 
 import (
+	"cmp"
 	"crypto/rand"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"time"
 )
 
-// CreateTable, DescribeTable, DeleteTable, UpdateTable, ListTables.
+// CreateTable, DescribeTable, DeleteTable, UpdateTable, ListTables, UpdateTimeToLive,
+// DescribeTimeToLive.
 
 const maxIndexes = 20
 
-func (e *Engine) createTable(p params) map[string]any {
-	name := p.string("TableName")
-	checkName(name)
-	t := &table{name: name, created: e.now(), indexes: map[string]*index{}}
-	t.attributes = p.attributeKinds()
-	billing := p.enum("BillingMode", "PROVISIONED", "PROVISIONED", "PAY_PER_REQUEST")
-	t.provisioned = p.throughput(billing == "PROVISIONED", "table")
-	t.key = p.keySchema(t.attributes, "%s Key not specified in Attribute Definitions.  Type unknown.", "Hash", "Range")
-	hasIndexes := p.structs("GlobalSecondaryIndexes", func(p params) {
-		ix := t.newIndex(p, t.attributes)
-		if t.indexes[ix.name] != nil {
-			panic(validation("Two global secondary indices have the same name"))
-		}
-		t.addIndex(ix)
-	})
-	if hasIndexes && len(t.indexes) == 0 {
-		panic(validation("GSI list is empty/invalid"))
+type createTableRequest struct {
+	tableRequest
+	AttributeDefinitions      []definition
+	KeySchema                 keySchema
+	BillingMode               string
+	ProvisionedThroughput     *throughput
+	GlobalSecondaryIndexes    []index
+	DeletionProtectionEnabled bool
+
+	// Parameters that only affect the table's description.
+	TableClass       string
+	SSESpecification *struct {
+		Enabled                 bool
+		SSEType, KMSMasterKeyId string
 	}
-	if len(t.keyKinds()) != len(t.attributes) {
-		panic(validation("The number of attributes in key schema must match the number of attributes defined in attribute definitions."))
+	StreamSpecification *struct{ StreamEnabled *bool }
+	Tags                []struct{ Key, Value *string }
+}
+
+type definition struct {
+	AttributeName string
+	AttributeType kind
+}
+
+func (e *Engine) createTable(in createTableRequest) map[string]any {
+	checkName(in.TableName)
+	t := &table{name: in.TableName, created: e.now(), indexes: map[string]*index{}, protected: in.DeletionProtectionEnabled}
+	kinds := checkDefinitions(in.AttributeDefinitions)
+	checkEnum("BillingMode", in.BillingMode, "PROVISIONED", "PAY_PER_REQUEST")
+	t.onDemand = in.BillingMode == "PAY_PER_REQUEST"
+	t.ProvisionedThroughput = t.checkThroughput(in.ProvisionedThroughput, "table")
+	t.KeySchema, t.items = in.KeySchema, map[string]*item{}
+	t.KeySchema.check(kinds, "%s Key not specified in Attribute Definitions.  Type unknown.", "Hash", "Range")
+	for i := range in.GlobalSecondaryIndexes {
+		t.addIndex(&in.GlobalSecondaryIndexes[i], kinds, "Two global secondary indices have the same name")
 	}
-	t.protected = p.bool("DeletionProtectionEnabled")
-	t.details = p.details()
-	p.done()
-	if e.tables[name] != nil {
-		panic(exception("ResourceInUseException", "Cannot create preexisting table"))
-	}
-	e.tables[name] = t
+	refuseIf(in.GlobalSecondaryIndexes != nil && len(t.indexes) == 0, "GSI list is empty/invalid")
+	refuseIf(len(t.keyKinds()) != len(kinds), "The number of attributes in key schema must match the number of attributes defined in attribute definitions.")
+	t.details = in.details()
+	failIf(e.tables[t.name] != nil, exception+"ResourceInUseException", "Cannot create preexisting table")
+	e.tables[t.name] = t
 	return map[string]any{"TableDescription": t.describe()}
 }
 
-// details takes the parameters that only affect the table's description, and returns the members of
-// that.
-func (p params) details() map[string]any {
+// details checks the parameters that only affect the table's description, and returns its members.
+func (in createTableRequest) details() map[string]any {
 	details := map[string]any{"TableId": newUUID()}
-	if class := p.enum("TableClass", "", "STANDARD", "STANDARD_INFREQUENT_ACCESS"); class != "" {
-		details["TableClassSummary"] = map[string]any{"TableClass": class}
+	checkEnum("TableClass", in.TableClass, "STANDARD", "STANDARD_INFREQUENT_ACCESS")
+	if in.TableClass != "" {
+		details["TableClassSummary"] = map[string]any{"TableClass": in.TableClass}
 	}
-	if spec := p.object("SSESpecification"); spec != nil {
-		enabled := spec.bool("Enabled")
-		typ := spec.enum("SSEType", "KMS", "AES256", "KMS")
-		key, ok := take[string](spec, "KMSMasterKeyId")
-		if !ok {
-			key = "alias/aws/dynamodb"
-		}
+	if spec := in.SSESpecification; spec != nil {
+		checkEnum("SSEType", spec.SSEType, "AES256", "KMS")
+		key := cmp.Or(spec.KMSMasterKeyId, "alias/aws/dynamodb")
 		if !strings.HasPrefix(key, "arn:") {
 			key = "arn:aws:kms:ddblocal:000000000000:" + key
 		}
-		if enabled {
-			details["SSEDescription"] = map[string]any{"Status": "ENABLED", "SSEType": typ, "KMSMasterKeyArn": key}
+		if spec.Enabled {
+			details["SSEDescription"] = map[string]any{"Status": "ENABLED", "SSEType": cmp.Or(spec.SSEType, "KMS"), "KMSMasterKeyArn": key}
 		}
-		spec.done()
 	}
-	if spec := p.object("StreamSpecification"); spec != nil {
-		switch enabled, ok := take[bool](spec, "StreamEnabled"); {
-		case !ok:
-			panic(validation("Stream StreamEnabled was null"))
-		case enabled:
-			refuse("StreamSpecification")
-		}
-		spec.done()
+	if spec := in.StreamSpecification; spec != nil {
+		refuseIf(spec.StreamEnabled == nil, "Stream StreamEnabled was null")
+		unimplementedIf(*spec.StreamEnabled, "StreamSpecification")
 	}
-	p.structs("Tags", func(p params) {
-		_, hasKey := take[string](p, "Key")
-		_, hasValue := take[string](p, "Value")
-		if !hasKey || !hasValue {
-			panic(validation("One or more parameter values were invalid: a tag must have a Key and a Value"))
-		}
-	})
+	for _, tag := range in.Tags {
+		refuseIf(tag.Key == nil || tag.Value == nil, "One or more parameter values were invalid: a tag must have a Key and a Value")
+	}
 	return details
 }
 
@@ -92,170 +94,107 @@ func newUUID() string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
-// attributeKinds takes the AttributeDefinitions.
-func (p params) attributeKinds() map[string]kind {
+// checkDefinitions returns the types of the attributes.
+func checkDefinitions(definitions []definition) map[string]kind {
 	kinds := map[string]kind{}
-	p.structs("AttributeDefinitions", func(p params) {
-		name, k := p.string("AttributeName"), kind(p.string("AttributeType"))
-		if !(value{kind: k}).isScalar() {
-			panic(validation("Member must satisfy enum value set: [B, N, S]"))
-		}
-		checkAttributeName(name)
-		if kinds[name] != "" {
-			panic(validation("Cannot have two attributes with the same name"))
-		}
-		kinds[name] = k
-	})
+	for _, d := range definitions {
+		refuseIf(!(value{kind: d.AttributeType}).isScalar(), "Member must satisfy enum value set: [B, N, S]")
+		checkAttributeName(d.AttributeName)
+		refuseIf(kinds[d.AttributeName] != "", "Cannot have two attributes with the same name")
+		kinds[d.AttributeName] = d.AttributeType
+	}
 	return kinds
 }
 
 func checkAttributeName(name string) {
-	if len(name) < 1 || len(name) > 255 {
-		panic(validation("Names of key attributes and attributes projected into an index must be between 1 and 255 characters, inclusive"))
+	refuseIf(len(name) < 1 || len(name) > 255, "Names of key attributes and attributes projected into an index must be between 1 and 255 characters, inclusive")
+}
+
+// check checks a KeySchema, and sets its types. undefined is the error's text for a key whose type
+// is not defined, with a verb for that one of roles, the names of HASH and RANGE in it.
+func (s keySchema) check(kinds map[string]kind, undefined string, roles ...string) {
+	refuseIf(s == nil, "No defined key schema.  A key schema containing at least a hash key must be defined for all tables")
+	refuseIf(len(s) > 2, "Key Schema too big.  Key Schema must at most consist of the hash and range key of a table")
+	refuseIf(len(s) == 0 || s[0].KeyType != "HASH", "No Hash Key specified in schema.  All Dynamo DB tables must have exactly one hash key")
+	for _, k := range s[1:] {
+		refuseIf(k.KeyType == "HASH", "Too many hash keys specified.  All Dynamo DB tables must have exactly one hash key")
+		refuseIf(k.KeyType != "RANGE", "Member must satisfy enum value set: [HASH, RANGE]")
+		refuseIf(k.AttributeName == s[0].AttributeName, "Two keys can not have the same name")
+	}
+	for i, k := range s {
+		s[i].kind = kinds[k.AttributeName]
+		refuseIf(s[i].kind == "", undefined, roles[i])
 	}
 }
 
-// keyRoles are the roles of a key's attributes in a KeySchema.
-var keyRoles = []string{"HASH", "RANGE"}
-
-// keySchema takes a KeySchema. undefined is the error's text for a key whose type is not defined,
-// with a verb for that one of roles, the names of HASH and RANGE in it.
-func (p params) keySchema(kinds map[string]kind, undefined string, roles ...string) keySchema {
-	var key keySchema
-	var given []string
-	ok := p.structs("KeySchema", func(p params) {
-		name := p.string("AttributeName")
-		key = append(key, keyPart{name, kinds[name], maxHashKey})
-		given = append(given, p.string("KeyType"))
-	})
-	switch {
-	case !ok:
-		panic(validation("No defined key schema.  A key schema containing at least a hash key must be defined for all tables"))
-	case len(key) > 2:
-		panic(validation("Key Schema too big.  Key Schema must at most consist of the hash and range key of a table"))
-	case len(key) == 0 || given[0] != "HASH":
-		panic(validation("No Hash Key specified in schema.  All Dynamo DB tables must have exactly one hash key"))
+// checkThroughput checks a ProvisionedThroughput, which must be there unless the table is on
+// demand. what names its owner in the error.
+func (t *table) checkThroughput(p *throughput, what string) *throughput {
+	refuseIf(p == nil && !t.onDemand, "No provisioned throughput specified for the %s", what)
+	if p == nil {
+		return &throughput{}
 	}
-	if len(key) == 2 {
-		switch {
-		case given[1] == "HASH":
-			panic(validation("Too many hash keys specified.  All Dynamo DB tables must have exactly one hash key"))
-		case given[1] != "RANGE":
-			panic(validation("Member must satisfy enum value set: [HASH, RANGE]"))
-		case key[1].name == key[0].name:
-			panic(validation("Two keys can not have the same name"))
-		}
-		key[1].max = maxRangeKey
-	}
-	for i, k := range key {
-		if k.kind == "" {
-			panic(validation(undefined, roles[i]))
-		}
-	}
-	return key
+	refuseIf(t.onDemand, "One or more parameter values were invalid: Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST")
+	refuseIf(p.ReadCapacityUnits < 1 || p.WriteCapacityUnits < 1, "Table read and write throughput must be at least 1, and cannot be null")
+	return p
 }
 
-// throughput takes the ProvisionedThroughput, which must be there if and only if the table and its
-// indexes are provisioned; otherwise it returns nil. what names its owner in the error.
-func (p params) throughput(provisioned bool, what string) *throughput {
-	spec := p.object("ProvisionedThroughput")
-	switch {
-	case spec == nil && provisioned:
-		panic(validation("No provisioned throughput specified for the %s", what))
-	case spec == nil:
-		return nil
-	case !provisioned:
-		panic(validation("One or more parameter values were invalid: Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST"))
-	}
-	t := &throughput{spec.int("ReadCapacityUnits", 0), spec.int("WriteCapacityUnits", 0)}
-	spec.done()
-	if t.read < 1 || t.write < 1 {
-		panic(validation("Table read and write throughput must be at least 1, and cannot be null"))
-	}
-	return t
-}
-
-// newIndex takes the definition of a global secondary index, and builds it from the table's items.
-func (t *table) newIndex(p params, kinds map[string]kind) *index {
-	ix := &index{name: p.string("IndexName")}
-	checkName(ix.name)
-	ix.key = p.keySchema(kinds, "Global Secondary Index %s key not specified in Attribute Definitions.Type unknown.", "hash", "range")
-	projection := p.object("Projection")
-	kindOfProjection, ok := take[string](projection, "ProjectionType")
-	if !ok {
-		panic(validation("Indexes must have a projection specified"))
-	}
-	included, ok := take[[]any](projection, "NonKeyAttributes")
-	projection.done()
-	ix.projection = map[string]any{"ProjectionType": kindOfProjection}
-	switch kindOfProjection {
-	case "INCLUDE":
-		if len(included) == 0 {
-			panic(validation("If Projection type INCLUDE is specified, some non-key attributes to include in the projection must be specified as well"))
-		}
-		ix.projection["NonKeyAttributes"] = included
-	case "ALL", "KEYS_ONLY":
-		if ok {
-			panic(validation("No attributes should be specified to be projected unless projection type is INCLUDE"))
-		}
-	default:
-		panic(validation("Projection type must be INCLUDE, ALL, or KEYS_ONLY"))
-	}
-	if kindOfProjection != "ALL" {
+// addIndex checks the definition of a global secondary index, and builds it from the table's items.
+// duplicate is the error's text if there is one of that name.
+func (t *table) addIndex(ix *index, kinds map[string]kind, duplicate string) {
+	checkName(ix.IndexName)
+	ix.KeySchema.check(kinds, "Global Secondary Index %s key not specified in Attribute Definitions.Type unknown.", "hash", "range")
+	p := ix.Projection
+	included := p.NonKeyAttributes
+	refuseIf(p.ProjectionType == nil, "Indexes must have a projection specified")
+	typ := *p.ProjectionType
+	refuseIf(!slices.Contains([]string{"INCLUDE", "ALL", "KEYS_ONLY"}, typ), "Projection type must be INCLUDE, ALL, or KEYS_ONLY")
+	refuseIf(typ == "INCLUDE" && len(included) == 0, "If Projection type INCLUDE is specified, some non-key attributes to include in the projection must be specified as well")
+	refuseIf(typ != "INCLUDE" && included != nil, "No attributes should be specified to be projected unless projection type is INCLUDE")
+	if typ != "ALL" {
 		ix.projected = map[string]bool{}
-		for _, x := range included {
-			ix.projected[as[string](x, "NonKeyAttributes")] = true
+		for _, name := range included {
+			ix.projected[name] = true
 		}
-		if len(ix.projected) != len(included) {
-			panic(validation("Cannot have two attributes with the same name"))
-		}
-		for _, k := range slices.Concat(t.key, ix.key) {
-			ix.projected[k.name] = true
+		refuseIf(len(ix.projected) != len(included), "Cannot have two attributes with the same name")
+		for _, k := range slices.Concat(t.KeySchema, ix.KeySchema) {
+			ix.projected[k.AttributeName] = true
 		}
 	}
-	ix.provisioned = p.throughput(t.provisioned != nil, "global secondary index")
-	p.done()
-	for _, e := range t.items {
-		if ix.indexed(e.item.attrs) {
-			ix.items.set(ix.position(e.item.attrs, e.key), e.item)
+	ix.ProvisionedThroughput = t.checkThroughput(ix.ProvisionedThroughput, "global secondary index")
+	refuseIf(t.indexes[ix.IndexName] != nil, "%s", duplicate)
+	refuseIf(len(t.indexes) == maxIndexes, "One or more parameter values were invalid: GlobalSecondaryIndex count exceeds the per-table limit of %d", maxIndexes)
+	t.indexes[ix.IndexName] = ix
+	ix.items = map[string]*item{}
+	for position, it := range t.items {
+		if at, held := ix.entry(position, it); held != nil {
+			ix.items[at] = it
 		}
 	}
-	return ix
 }
 
-func (t *table) addIndex(ix *index) {
-	if len(t.indexes) == maxIndexes {
-		panic(validation("One or more parameter values were invalid: GlobalSecondaryIndex count exceeds the per-table limit of %d", maxIndexes))
-	}
-	t.indexes[ix.name] = ix
-}
-
-// keyKinds returns the attributes that are keys of the table or an index.
+// keyKinds returns the attributes that are keys of the table or an index, which are those that a
+// table has definitions of.
 func (t *table) keyKinds() map[string]kind {
 	kinds := map[string]kind{}
-	keys := slices.Clone(t.key)
+	keys := slices.Clone(t.KeySchema)
 	for _, ix := range t.indexes {
-		keys = append(keys, ix.key...)
+		keys = append(keys, ix.KeySchema...)
 	}
 	for _, k := range keys {
-		kinds[k.name] = k.kind
+		kinds[k.AttributeName] = k.kind
 	}
 	return kinds
 }
 
-func (e *Engine) describeTable(p params) map[string]any {
-	t := e.namedTable(p)
-	p.done()
-	return map[string]any{"Table": t.describe()}
+func (e *Engine) describeTable(in tableRequest) map[string]any {
+	return map[string]any{"Table": e.table(in.TableName, true).describe()}
 }
 
 // deleteTable deletes the table at once, although the response says that it is being deleted.
-func (e *Engine) deleteTable(p params) map[string]any {
-	t := e.namedTable(p)
-	p.done()
-	if t.protected {
-		panic(validation("Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first."))
-	}
+func (e *Engine) deleteTable(in tableRequest) map[string]any {
+	t := e.table(in.TableName, true)
+	refuseIf(t.protected, "Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.")
 	delete(e.tables, t.name)
 	description := t.describe()
 	description["TableStatus"] = "DELETING"
@@ -265,75 +204,62 @@ func (e *Engine) deleteTable(p params) map[string]any {
 	return map[string]any{"TableDescription": description}
 }
 
+type updateTableRequest struct {
+	tableRequest
+	AttributeDefinitions        []definition
+	GlobalSecondaryIndexUpdates []indexUpdate
+	DeletionProtectionEnabled   *bool
+}
+
+type indexUpdate struct {
+	Create *index
+	Delete *struct{ IndexName string }
+}
+
 // updateTable adds or deletes one index, or switches deletion protection.
-func (e *Engine) updateTable(p params) map[string]any {
-	t := e.namedTable(p)
-	kinds := p.attributeKinds()
-	var create, del params
-	updates, actions := 0, 0
-	p.structs("GlobalSecondaryIndexUpdates", func(p params) {
-		updates++
-		for name, action := range map[string]*params{"Create": &create, "Delete": &del} {
-			if spec := p.object(name); spec != nil {
-				*action = spec
-				actions++
-			}
-		}
-	})
-	protected, hasProtected := take[bool](p, "DeletionProtectionEnabled")
-	p.done()
-	switch {
-	case updates == 0 && !hasProtected:
-		panic(validation("Nothing to update"))
-	case updates > 0 && actions == 0:
-		panic(validation("Update global secondary index action is null"))
-	case actions > 1:
-		panic(exception("LimitExceededException", "Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table"))
+func (e *Engine) updateTable(in updateTableRequest) map[string]any {
+	t := e.table(in.TableName, true)
+	kinds := checkDefinitions(in.AttributeDefinitions)
+	updates := in.GlobalSecondaryIndexUpdates
+	var update indexUpdate
+	if len(updates) > 0 {
+		update = updates[0]
+		refuseIf(update == indexUpdate{}, "Update global secondary index action is null")
 	}
-	if create != nil {
-		if len(kinds) == 0 {
-			panic(validation("No Attribute Schema Defined"))
-		}
-		for name, k := range t.attributes {
-			if kinds[name] != "" && kinds[name] != k {
-				panic(validation("invalid attribute, SchemaElement redefined should be of same type as previously defined"))
-			}
+	failIf(len(updates) > 1 || update.Create != nil && update.Delete != nil, exception+"LimitExceededException", "Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table")
+	refuseIf(len(updates) == 0 && in.DeletionProtectionEnabled == nil, "Nothing to update")
+	if update.Create != nil {
+		refuseIf(len(kinds) == 0, "No Attribute Schema Defined")
+		for name, k := range t.keyKinds() {
+			refuseIf(kinds[name] != "" && kinds[name] != k, "invalid attribute, SchemaElement redefined should be of same type as previously defined")
 			kinds[name] = k
 		}
-		ix := t.newIndex(create, kinds)
-		if t.indexes[ix.name] != nil {
-			panic(validation("Attempting to create an index which already exists"))
-		}
-		t.addIndex(ix)
+		t.addIndex(update.Create, kinds, "Attempting to create an index which already exists")
 	}
-	if del != nil {
-		name := del.string("IndexName")
-		del.done()
-		switch {
-		case name == "":
-			panic(validation("Invalid global secondary index name"))
-		case t.indexes[name] == nil:
-			panic(notFound(""))
-		}
-		delete(t.indexes, name)
+	if del := update.Delete; del != nil {
+		refuseIf(del.IndexName == "", "Invalid global secondary index name")
+		failIf(t.indexes[del.IndexName] == nil, exception+"ResourceNotFoundException", "Requested resource not found")
+		delete(t.indexes, del.IndexName)
 	}
-	if hasProtected {
-		t.protected = protected
+	if in.DeletionProtectionEnabled != nil {
+		t.protected = *in.DeletionProtectionEnabled
 	}
-	t.attributes = t.keyKinds()
 	return map[string]any{"TableDescription": t.describe()}
 }
 
-func (e *Engine) listTables(p params) map[string]any {
-	limit := p.int("Limit", 100)
-	start, hasStart := take[string](p, "ExclusiveStartTableName")
-	p.done()
-	switch {
-	case limit < 1:
-		panic(validation("Limit must be greater than or equal to 1"))
-	case limit > 100:
-		panic(validation("Limit in ListTables must be <= 100"))
-	case hasStart:
+type listTablesRequest struct {
+	Limit                   *int
+	ExclusiveStartTableName string
+}
+
+func (e *Engine) listTables(in listTablesRequest) map[string]any {
+	limit, start := 100, in.ExclusiveStartTableName
+	if in.Limit != nil {
+		limit = *in.Limit
+	}
+	refuseIf(limit < 1, "Limit must be greater than or equal to 1")
+	refuseIf(limit > 100, "Limit in ListTables must be <= 100")
+	if start != "" {
 		checkName(start)
 	}
 	names := slices.Sorted(maps.Keys(e.tables))
@@ -348,50 +274,44 @@ func (e *Engine) listTables(p params) map[string]any {
 
 // describe returns the table's TableDescription.
 func (t *table) describe() map[string]any {
-	definitions := []any{}
-	for _, name := range slices.Sorted(maps.Keys(t.attributes)) {
-		definitions = append(definitions, map[string]any{"AttributeName": name, "AttributeType": t.attributes[name]})
+	definitions := []definition{}
+	kinds := t.keyKinds()
+	for _, name := range slices.Sorted(maps.Keys(kinds)) {
+		definitions = append(definitions, definition{name, kinds[name]})
 	}
 	arn := "arn:aws:dynamodb:ddblocal:000000000000:table/" + t.name
 	created := float64(t.created.UnixMilli()) / 1000
-	size := 0
-	for _, e := range t.items {
-		size += e.item.size
-	}
-	throughput := t.provisioned.describe()
-	throughput["LastIncreaseDateTime"], throughput["LastDecreaseDateTime"], throughput["NumberOfDecreasesToday"] = 0, 0, 0
 	out := map[string]any{
-		"TableName":                 t.name,
-		"TableStatus":               "ACTIVE",
-		"TableArn":                  arn,
-		"CreationDateTime":          created,
-		"AttributeDefinitions":      definitions,
-		"KeySchema":                 t.key.describe(),
-		"ProvisionedThroughput":     throughput,
+		"TableName":            t.name,
+		"TableStatus":          "ACTIVE",
+		"TableArn":             arn,
+		"CreationDateTime":     created,
+		"AttributeDefinitions": definitions,
+		"KeySchema":            t.KeySchema,
+		"ProvisionedThroughput": struct {
+			*throughput
+			NumberOfDecreasesToday int
+		}{t.ProvisionedThroughput, 0},
 		"ItemCount":                 len(t.items),
-		"TableSizeBytes":            size,
+		"TableSizeBytes":            t.size(),
 		"DeletionProtectionEnabled": t.protected,
 	}
 	maps.Copy(out, t.details)
-	if t.provisioned == nil {
+	if t.onDemand {
 		out["BillingModeSummary"] = map[string]any{"BillingMode": "PAY_PER_REQUEST", "LastUpdateToPayPerRequestDateTime": created}
 	}
 	var indexes []any
 	for _, name := range slices.Sorted(maps.Keys(t.indexes)) {
 		ix := t.indexes[name]
-		size := 0
-		for _, e := range ix.items {
-			size += ix.project(e.item).size
-		}
 		indexes = append(indexes, map[string]any{
 			"IndexName":             name,
 			"IndexStatus":           "ACTIVE",
 			"IndexArn":              arn + "/index/" + name,
-			"KeySchema":             ix.key.describe(),
-			"Projection":            ix.projection,
-			"ProvisionedThroughput": ix.provisioned.describe(),
+			"KeySchema":             ix.KeySchema,
+			"Projection":            ix.Projection,
+			"ProvisionedThroughput": ix.ProvisionedThroughput,
 			"ItemCount":             len(ix.items),
-			"IndexSizeBytes":        size,
+			"IndexSizeBytes":        ix.size(),
 		})
 	}
 	if indexes != nil {
@@ -400,17 +320,68 @@ func (t *table) describe() map[string]any {
 	return out
 }
 
-func (s keySchema) describe() []any {
-	out := []any{}
-	for i, k := range s {
-		out = append(out, map[string]any{"AttributeName": k.name, "KeyType": keyRoles[i]})
+// size returns the size of what the index holds.
+func (ix *index) size() int {
+	size := 0
+	for _, it := range ix.items {
+		size += ix.project(it).size
 	}
-	return out
+	return size
 }
 
-func (t *throughput) describe() map[string]any {
-	if t == nil {
-		t = &throughput{}
+type updateTimeToLiveRequest struct {
+	tableRequest
+	TimeToLiveSpecification *struct {
+		AttributeName *string
+		Enabled       *bool
 	}
-	return map[string]any{"ReadCapacityUnits": t.read, "WriteCapacityUnits": t.write}
+}
+
+func (e *Engine) updateTimeToLive(in updateTimeToLiveRequest) map[string]any {
+	t := e.table(in.TableName, true)
+	spec := in.TimeToLiveSpecification
+	refuseIf(spec == nil, "TimeToLiveSpecification cannot be null")
+	refuseIf(spec.AttributeName == nil || spec.Enabled == nil, "AttributeName cannot be null when time to live is being enabled")
+	attribute, enabled := *spec.AttributeName, *spec.Enabled
+	checkAttributeName(attribute)
+	refuseIf(t.ttl == "" && !enabled, "TimeToLive is already disabled")
+	refuseIf(t.ttl != "" && t.ttl != attribute, "TimeToLive is active on a different AttributeName")
+	refuseIf(t.ttl != "" && enabled, "TimeToLive is already enabled")
+	t.ttl = ""
+	if enabled {
+		t.ttl, t.swept = attribute, e.now()
+	}
+	return map[string]any{"TimeToLiveSpecification": spec}
+}
+
+func (e *Engine) describeTimeToLive(in tableRequest) map[string]any {
+	t := e.table(in.TableName, true)
+	description := map[string]any{"TimeToLiveStatus": "DISABLED"}
+	if t.ttl != "" {
+		description["TimeToLiveStatus"] = "ENABLED"
+		description["AttributeName"] = t.ttl
+	}
+	return map[string]any{"TimeToLiveDescription": description}
+}
+
+// sweepEvery is the time between two deletions of a table's expired items.
+const sweepEvery = 10 * time.Second
+
+// An item that expired longer ago than this is not deleted, since its attribute is probably not a
+// time.
+const oldestExpiry = 5 * 365 * 24 * time.Hour
+
+// sweep deletes the expired items, if that is due.
+func (t *table) sweep(now time.Time) {
+	if t.ttl == "" || now.Sub(t.swept) < sweepEvery {
+		return
+	}
+	t.swept = now
+	until, from := decimalOf(now.Unix()), decimalOf(now.Add(-oldestExpiry).Unix())
+	for position, it := range t.items {
+		v := it.attrs[t.ttl]
+		if v.kind == kindN && v.num.Cmp(until.Rat) < 0 && v.num.Cmp(from.Rat) >= 0 {
+			t.put(position, it, nil)
+		}
+	}
 }

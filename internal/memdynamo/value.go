@@ -2,8 +2,6 @@ package memdynamo
 
 import (
 	"encoding/base64"
-	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -49,6 +47,14 @@ type item struct {
 
 func newItem(attrs map[string]value) *item { return &item{attrs, attrsSize(attrs)} }
 
+// bytes returns the item's size, which is 0 if there is no item.
+func (it *item) bytes() int {
+	if it == nil {
+		return 0
+	}
+	return it.size
+}
+
 const (
 	maxItemSize = 400 << 10
 	maxNesting  = 32
@@ -57,125 +63,102 @@ const (
 // decodeValue reads a value at the given level of nesting, 1 being an attribute of the item.
 func decodeValue(x any, level int) value {
 	object := as[map[string]any](x, "An attribute value")
-	if level > maxNesting {
-		panic(validation("Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported limit"))
-	}
-	var k kind
+	refuseIf(level > maxNesting, "Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported limit")
+	var known []kind
 	unknown := ""
 	for name, content := range object {
 		switch {
 		case content == nil:
 		case longKinds[kind(name)] == "":
 			unknown = name
-		case k != "":
-			panic(validation("Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes"))
 		default:
-			k = kind(name)
+			known = append(known, kind(name))
 		}
 	}
-	switch {
-	case k == "":
-		panic(validation("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"))
-	case unknown != "":
-		panic(validation("dynamostoretest does not implement the attribute type %s", unknown))
-	}
-	v := value{kind: k}
-	switch content := object[string(k)]; k {
+	refuseIf(len(known) > 1, "Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes")
+	refuseIf(len(known) == 0, "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes")
+	refuseIf(unknown != "", "dynamostoretest does not implement the attribute type %s", unknown)
+	v := value{kind: known[0]}
+	content, what := object[string(v.kind)], string(v.kind)
+	switch v.kind {
 	case kindBool, kindNull:
-		v.truth = as[bool](content, string(k))
-		if k == kindNull && !v.truth {
-			panic(validation("One or more parameter values were invalid: Null attribute value types must have the value of true"))
-		}
+		v.truth = as[bool](content, what)
+		refuseIf(v.kind == kindNull && !v.truth, "One or more parameter values were invalid: Null attribute value types must have the value of true")
 	case kindL:
-		elements := as[[]any](content, "L")
-		v.list = make([]value, len(elements))
-		for i, e := range elements {
-			v.list[i] = decodeValue(e, level+1)
+		for _, e := range as[[]any](content, what) {
+			v.list = append(v.list, decodeValue(e, level+1))
 		}
 	case kindM:
-		members := as[map[string]any](content, "M")
-		v.attrs = make(map[string]value, len(members))
-		for name, e := range members {
-			if name == "" {
-				panic(validation("Empty attribute name"))
-			}
-			v.attrs[name] = decodeValue(e, level+1)
-		}
+		v.attrs = decodeAttrs(as[map[string]any](content, what), level+1)
 	case kindSS, kindNS, kindBS:
-		return decodeSet(k, as[[]any](content, string(k)))
+		v.list = decodeSet(v.kind, as[[]any](content, what))
 	default:
-		return decodeScalar(k, content)
+		return decodeScalar(v.kind, content)
 	}
 	return v
 }
 
+// decodeAttrs reads the attributes of an item, or the members of a map.
+func decodeAttrs(object map[string]any, level int) map[string]value {
+	attrs := make(map[string]value, len(object))
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		refuseIf(name == "", "Empty attribute name")
+		refuseIf(object[name] == nil, "The supplied Item contains a null AttributeValue: %s is null", name)
+		attrs[name] = decodeValue(object[name], level)
+	}
+	return attrs
+}
+
 func decodeScalar(k kind, content any) value {
-	s := as[string](content, string(k))
+	v := value{kind: k, str: as[string](content, string(k))}
 	switch k {
 	case kindN:
-		return value{kind: k, num: must(parseDecimal(s))}
+		v.str, v.num = "", parseDecimal(v.str)
 	case kindB:
-		raw, err := base64.StdEncoding.DecodeString(s)
-		if err != nil {
-			panic(serialization("Invalid base64 in B"))
-		}
-		s = string(raw)
+		raw, err := base64.StdEncoding.DecodeString(v.str)
+		failIf(err != nil, serialization, "Invalid base64 in B")
+		v.str = string(raw)
 	}
-	return value{kind: k, str: s}
+	return v
 }
 
 var setElement = map[kind]kind{kindSS: kindS, kindNS: kindN, kindBS: kindB}
 
-func decodeSet(k kind, elements []any) value {
+// decodeSet returns the elements of a set, sorted.
+func decodeSet(k kind, elements []any) []value {
 	const wrong = "One or more parameter values were invalid: "
-	if len(elements) == 0 {
-		if k == kindBS {
-			panic(validation(wrong + "Binary sets should not be empty"))
-		}
-		panic(validation(wrong+"An %s set  may not be empty", strings.ToLower(longKinds[setElement[k]])))
-	}
-	v := value{kind: k, list: make([]value, len(elements))}
+	name := strings.ToLower(longKinds[setElement[k]])
+	refuseIf(len(elements) == 0 && k == kindBS, wrong+"Binary sets should not be empty")
+	refuseIf(len(elements) == 0, wrong+"An %s set  may not be empty", name)
+	list, texts := make([]value, len(elements)), make([]string, len(elements))
 	for i, e := range elements {
-		if e == nil {
-			panic(validation(wrong+"An %s set may not have a null string as a member", strings.ToLower(longKinds[setElement[k]])))
-		}
-		v.list[i] = decodeScalar(setElement[k], e)
+		refuseIf(e == nil, wrong+"An %s set may not have a null string as a member", name)
+		list[i] = decodeScalar(setElement[k], e)
+		texts[i] = list[i].str
 	}
-	slices.SortFunc(v.list, compareScalars)
-	for i := 1; i < len(v.list); i++ {
-		switch {
-		case !v.list[i].equal(v.list[i-1]):
-		case k == kindSS:
-			panic(validation(wrong+"Input collection %v contains duplicates", bracketed(elements)))
-		case k == kindNS:
-			panic(validation("Input collection contains duplicates"))
-		default:
-			panic(validation(wrong + "Input collection of type BS contains duplicates."))
-		}
-	}
-	return v
-}
-
-func bracketed(elements []any) string {
-	texts := make([]string, len(elements))
-	for i, e := range elements {
-		texts[i] = fmt.Sprint(e)
-	}
-	return "[" + strings.Join(texts, ", ") + "]"
+	slices.SortFunc(list, compareScalars)
+	duplicates := len(slices.CompactFunc(slices.Clone(list), value.equal)) < len(list)
+	refuseIf(duplicates && k == kindSS, wrong+"Input collection [%s] contains duplicates", strings.Join(texts, ", "))
+	refuseIf(duplicates && k == kindNS, "Input collection contains duplicates")
+	refuseIf(duplicates, wrong+"Input collection of type BS contains duplicates.")
+	return list
 }
 
 // compareScalars orders two values of one type: S and B by their bytes, N by its number.
 func compareScalars(a, b value) int {
 	if a.kind == kindN {
-		return a.num.compare(b.num)
+		return a.num.Cmp(b.num.Rat)
 	}
 	return strings.Compare(a.str, b.str)
 }
 
-func (v value) isScalar() bool { return v.kind == kindS || v.kind == kindN || v.kind == kindB }
+// isText reports whether the value is a string, of characters or of bytes.
+func (v value) isText() bool { return v.kind == kindS || v.kind == kindB }
+
+func (v value) isScalar() bool { return v.isText() || v.kind == kindN }
 
 func (v value) equal(o value) bool {
-	return v.kind == o.kind && v.str == o.str && v.num == o.num && v.truth == o.truth &&
+	return v.kind == o.kind && v.str == o.str && (v.kind != kindN || v.num.Cmp(o.num.Rat) == 0) && v.truth == o.truth &&
 		slices.EqualFunc(v.list, o.list, value.equal) && maps.EqualFunc(v.attrs, o.attrs, value.equal)
 }
 
@@ -183,16 +166,14 @@ func (v value) equal(o value) bool {
 func (v value) contains(e value) bool { return slices.ContainsFunc(v.list, e.equal) }
 
 // String returns the value as error messages quote it.
-func (v value) String() string {
-	content := v.scalar()
-	if raw, ok := content.([]byte); ok {
-		content = base64.StdEncoding.EncodeToString(raw)
-	}
-	return fmt.Sprintf("{%s:%v}", v.kind, content)
-}
+func (v value) String() string { return strings.ReplaceAll(string(encode(v)), `"`, "") }
 
 // size returns the value's share of the item's size.
 func (v value) size() int {
+	n := 0
+	for _, e := range v.list {
+		n += e.size()
+	}
 	switch v.kind {
 	case kindS, kindB:
 		return len(v.str)
@@ -201,17 +182,9 @@ func (v value) size() int {
 	case kindBool, kindNull:
 		return 1
 	case kindL:
-		n := 3
-		for _, e := range v.list {
-			n += 1 + e.size()
-		}
-		return n
+		return 3 + len(v.list) + n
 	case kindM:
 		return 3 + len(v.attrs) + attrsSize(v.attrs)
-	}
-	n := 0
-	for _, e := range v.list {
-		n += e.size()
 	}
 	return n
 }
@@ -226,13 +199,12 @@ func attrsSize(attrs map[string]value) int {
 
 // depth returns the number of levels of nesting, 1 for a scalar.
 func (v value) depth() int {
-	d := 0
+	members := slices.Collect(maps.Values(v.attrs))
 	if v.kind == kindL {
-		for _, e := range v.list {
-			d = max(d, e.depth())
-		}
+		members = v.list
 	}
-	for _, e := range v.attrs {
+	d := 0
+	for _, e := range members {
 		d = max(d, e.depth())
 	}
 	return d + 1
@@ -244,45 +216,32 @@ func (v value) appendSortable(b []byte) []byte {
 	if v.kind == kindN {
 		return v.num.appendSortable(b)
 	}
-	for i := range len(v.str) {
-		b = append(b, v.str[i])
-		if v.str[i] == 0 {
-			b = append(b, 0xff)
-		}
-	}
+	b = append(b, strings.ReplaceAll(v.str, "\x00", "\x00\xff")...)
 	return append(b, 0, 0)
 }
 
 // MarshalJSON returns the protocol's form of the value.
-func (v value) MarshalJSON() ([]byte, error) {
-	var content any
-	switch v.kind {
-	case kindBool, kindNull:
-		content = v.truth
-	case kindL:
-		content = v.list
-	case kindM:
-		content = v.attrs
-	case kindSS, kindNS, kindBS:
-		elements := make([]any, len(v.list))
-		for i, e := range v.list {
-			elements[i] = e.scalar()
-		}
-		content = elements
-	default:
-		content = v.scalar()
-	}
-	b, err := json.Marshal(content)
-	return fmt.Appendf(nil, `{"%s":%s}`, v.kind, b), err
-}
+func (v value) MarshalJSON() ([]byte, error) { return encode(map[kind]any{v.kind: v.content()}), nil }
 
-// scalar returns the value from which encoding/json encodes S, N and B.
-func (v value) scalar() any {
+// content returns what the value holds, in a form that has the protocol's JSON.
+func (v value) content() any {
 	switch v.kind {
+	case kindS:
+		return v.str
 	case kindN:
 		return v.num.String()
 	case kindB:
 		return []byte(v.str)
+	case kindBool, kindNull:
+		return v.truth
+	case kindL:
+		return v.list
+	case kindM:
+		return v.attrs
 	}
-	return v.str
+	elements := make([]any, len(v.list))
+	for i, e := range v.list {
+		elements[i] = e.content()
+	}
+	return elements
 }
