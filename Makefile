@@ -14,7 +14,7 @@ run: ## start the demo, in memory; ARGS='-help' lists its flags
 	@go run ./example $(ARGS)
 
 test: ## run all tests in memory, with the race detector
-	GOGC=400 go test -race ./...
+	GOGC=800 GORACE=atexit_sleep_ms=0 go test -race -p 4 -parallel 4 ./...
 
 test-busy: ## run the Store's tests while eight busy loops compete for the processors
 	.ci/busy go test -race -count=1 -timeout 30m . ./internal/storetest

@@ -2,10 +2,10 @@ package memdynamo
 
 import (
 	"cmp"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // What a node is unless it is an operator, which its op then names.
@@ -110,10 +110,6 @@ const (
 
 // lexical has the groups lexicalKinds. A character that starts no token is one of a kind that the
 // parser expects nowhere.
-var lexical = regexp.MustCompile(`([a-zA-Z]\w*)|(#\w+)|(:\w+)|(0|[1-9]\d*)|<=|>=|<>|[^ \t\r\n]`)
-
-var lexicalKinds = []string{tokenName, tokenNameRef, tokenValueRef, tokenIndex}
-
 // keywords are the words of the grammar; case does not matter.
 var keywords = []string{"AND", "OR", "NOT", "IN", "BETWEEN", "SET", "REMOVE", "ADD", "DELETE"}
 
@@ -128,21 +124,44 @@ func (t token) end() int { return t.start + len(t.text) }
 // lex splits an expression into tokens, the last of which is tokenEOF.
 func lex(source string) []token {
 	var tokens []token
-	for _, m := range lexical.FindAllStringSubmatchIndex(source, -1) {
-		text := source[m[0]:m[1]]
-		t := token{text, text, m[0]}
-		for i, kind := range lexicalKinds {
-			if m[2*i+2] >= 0 {
-				t.kind = kind
-			}
+	for start := 0; start < len(source); {
+		kind, text := nextToken(source[start:])
+		if text != "" {
+			tokens = append(tokens, token{kind, text, start})
 		}
-		if upper := strings.ToUpper(text); slices.Contains(keywords, upper) {
-			t.kind = upper
-		}
-		tokens = append(tokens, t)
+		start += max(len(text), 1)
 	}
 	return append(tokens, token{start: len(source)})
 }
+
+// nextToken returns the token at the beginning of source. It is empty if there is white space.
+func nextToken(source string) (kind, text string) {
+	c := source[0]
+	word := source[:len(source)-len(strings.TrimLeft(source[1:], wordBytes))]
+	switch {
+	case strings.IndexByte(" \t\r\n", c) >= 0:
+		return "", ""
+	case 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z':
+		if upper := strings.ToUpper(word); slices.Contains(keywords, upper) {
+			return upper, word
+		}
+		return tokenName, word
+	case c == '#' && len(word) > 1:
+		return tokenNameRef, word
+	case c == ':' && len(word) > 1:
+		return tokenValueRef, word
+	case c == '0':
+		return tokenIndex, "0"
+	case '1' <= c && c <= '9':
+		return tokenIndex, source[:len(source)-len(strings.TrimLeft(source, wordBytes[:10]))]
+	case len(source) > 1 && slices.Contains([]string{"<=", ">=", "<>"}, source[:2]):
+		return source[:2], source[:2]
+	}
+	_, size := utf8.DecodeRuneInString(source)
+	return source[:size], source[:size]
+}
+
+const wordBytes = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_"
 
 // A parser reads one expression.
 type parser struct {

@@ -965,6 +965,7 @@ func TestFaultsOutsideOfRequests(t *testing.T) {
 			}
 		}
 	}
+	rows = thinned(rows)
 	sideBySide(t, len(rows), func(i int) (string, func(*testing.T)) {
 		row := rows[i]
 		return fmt.Sprintf("%s/%s/%s", row.call.name, row.kind.name, count(row.n)), func(t *testing.T) {

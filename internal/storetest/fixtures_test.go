@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"example.com/dynamostore"
@@ -131,11 +133,20 @@ func sameItem(a, b dynamotest.Item) bool {
 
 func sameItems(a, b []dynamotest.Item) bool { return slices.EqualFunc(a, b, sameItem) }
 
-// isLocked reports whether any item is locked.
+// isLocked reports whether any item is locked. Its response holds no items, since waitUnlocked asks
+// again and again.
 func (a *app) isLocked() bool {
 	a.Helper()
-	for _, item := range a.backend.Items(a.T) {
-		if item["lock_until"] != nil {
+	pages := dynamodb.NewScanPaginator(a.backend.Raw(), &dynamodb.ScanInput{
+		TableName: &a.backend.Table, ConsistentRead: aws.Bool(true),
+		FilterExpression: aws.String("attribute_exists(lock_until)"), Select: types.SelectCount,
+	})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(a.Context())
+		if err != nil {
+			a.Fatal(err)
+		}
+		if page.Count > 0 {
 			return true
 		}
 	}

@@ -71,6 +71,9 @@ func newApp(t *testing.T, configure ...func(*dynamostore.Config)) *app {
 	for _, f := range configure {
 		f(&a.cfg)
 	}
+	if a.cfg.Timeout == 0 {
+		a.cfg.Timeout = patience // the machine may be busy
+	}
 	a.cfg.Table = a.backend.Table
 	a.backend.CreateTable(t, a.keyAttribute(), a.cfg.SortKeyAttribute)
 	a.store = a.open(a.cfg, keyA)

@@ -208,10 +208,10 @@ func TestLockIsReleased(t *testing.T) {
 // A counter under one key is what Lock is for.
 func TestIncrementsUnderLock(t *testing.T) {
 	t.Parallel()
-	const goroutines, each = 20, 10
+	const goroutines, each = 20, 5
 	for processes := 1; processes <= 3; processes++ {
 		t.Run(fmt.Sprint(processes, " processes"), func(t *testing.T) {
-			a := newLockingApp(t, func(c *dynamostore.Config) { c.Lock.Wait, c.Lock.Lease = time.Minute, time.Minute })
+			a := newLockingApp(t, func(c *dynamostore.Config) { c.Timeout, c.Lock.Wait, c.Lock.Lease = patience, time.Minute, time.Minute })
 			b := a.browser()
 			b.set("n", 0)
 			apps := []*app{a}
