@@ -2,6 +2,7 @@ FUZZTIME ?= 10s
 SOAK ?= 1m
 SEED ?= $(shell date +%s)000000
 ROUNDS ?= 1000
+RACE_TEST = env GOGC=800 GORACE=atexit_sleep_ms=0 go test -race -p 4 -parallel 4
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-busy test-no-transactions test-dynamodb-local test-modules e2e screenshots lint faults sizes \
@@ -14,10 +15,10 @@ run: ## start the demo, in memory; ARGS='-help' lists its flags
 	@go run ./example $(ARGS)
 
 test: ## run all tests in memory, with the race detector
-	GOGC=800 GORACE=atexit_sleep_ms=0 go test -race -p 4 -parallel 4 ./...
+	$(RACE_TEST) ./...
 
 test-busy: ## run the Store's tests while eight busy loops compete for the processors
-	.ci/busy go test -race -count=1 -timeout 30m . ./internal/storetest
+	.ci/busy $(RACE_TEST) -count=1 -timeout 30m . ./internal/storetest
 
 test-no-transactions: ## run the Store's tests on an engine that refuses transactions
 	DYNAMOSTORE_TEST_NO_TRANSACTIONS=1 go test ./internal/storetest
