@@ -12,7 +12,8 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## start the demo, in memory; ARGS='-help' lists its flags
-	@go run ./example $(ARGS)
+	@echo 'building the demo, which takes half a minute the first time'
+	@dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; trap : INT; go build -o "$$dir/demo" ./example && "$$dir/demo" $(ARGS)
 
 test: ## run all tests in memory, with the race detector
 	$(RACE_TEST) ./...

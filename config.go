@@ -568,6 +568,8 @@ func checkKeys(keyPairs [][]byte) error {
 	var problems []error
 	for i, key := range keyPairs {
 		switch n := len(key); {
+		case i%2 == 0 && n == 0:
+			problems = append(problems, fmt.Errorf("dynamostore: keyPairs[%d]: the authentication key is empty; make sure that what it is read from is set; want 32 or 64 random bytes, the same on every instance", i))
 		case i%2 == 0 && n < minKey:
 			problems = append(problems, fmt.Errorf("dynamostore: keyPairs[%d]: the authentication key has %d bytes; want 32 or 64 random bytes, and at least %d", i, n, minKey))
 		case i%2 == 1 && n != 0 && n != 16 && n != 24 && n != 32:

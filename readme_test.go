@@ -108,7 +108,7 @@ func TestReadmeProgram(t *testing.T) {
 			}
 			client := &http.Client{Jar: jar}
 			requests := 0
-			for _, m := range regexp.MustCompile(`(?m)^curl .*?(?:-d (\S+) )?http://localhost:8080(\S*) +# (.+)$`).FindAllStringSubmatch(readmeBlocks(t, "sh")[1], -1) {
+			for _, m := range regexp.MustCompile(`(?m)^curl .*?(?:-d (\S+) )?http://localhost:8080(\S*) +# (.+)$`).FindAllStringSubmatch(readmeBlocks(t, "sh")[2], -1) {
 				requests++
 				got, err := fetch(client, "http://"+address+m[2], m[1])
 				if err != nil || got != m[3]+"\n" {

@@ -8,14 +8,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gorilla/sessions"
-
 	"example.com/dynamostore"
 	"example.com/dynamostore/dynamostoretest"
 )
 
 // NewApp is the application under test. It is given its store.
-func NewApp(store sessions.Store) http.Handler {
+func NewApp(store *dynamostore.Store) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /login", func(w http.ResponseWriter, r *http.Request) {
 		session, err := store.Get(r, "session")
@@ -23,7 +21,7 @@ func NewApp(store sessions.Store) http.Handler {
 			log.Print(err)
 		}
 		session.Values["user"] = r.FormValue("user")
-		if err := session.Save(r, w); err != nil {
+		if err := store.Regenerate(r, w, session); err != nil {
 			http.Error(w, "please try again", http.StatusServiceUnavailable)
 		}
 	})

@@ -66,6 +66,12 @@ func (t *Table) hint(ctx context.Context, operation string, err error) string {
 		return "there are no AWS credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the machine, container or function a role"
 	case t.region() == "" && contains("Missing Region"):
 		return "no AWS region is set; set AWS_REGION, or region in the shared AWS config file"
+	case contains("invalid input region"):
+		return fmt.Sprintf("%q is not the name of a region; correct AWS_REGION", t.region())
+	case contains("unsupported protocol scheme"):
+		return "the endpoint has no scheme; begin it with http:// or https://"
+	case contains("server gave HTTP response to HTTPS client"):
+		return "the endpoint speaks http, not https; begin it with http://"
 	case errors.As(err, &host):
 		return fmt.Sprintf("the host %s was not found; check the region %q, the endpoint, and this machine's name resolution", host.Name, t.region())
 	case errors.Is(err, syscall.ECONNREFUSED):

@@ -248,7 +248,7 @@ func movingFromFilesystemStore(t *testing.T) {
 	}
 }
 
-// redisItem is the item of a session that lies in Redis under key, and lives for ttl more (PTTL).
+// redisItem is the item of a session that is stored in Redis under key, and lives for ttl more (PTTL).
 func redisItem(key string, value []byte, ttl time.Duration) map[string]types.AttributeValue {
 	end := time.Now().Add(ttl).Unix()
 	return map[string]types.AttributeValue{

@@ -9,20 +9,17 @@ import (
 	"net/http"
 	"os"
 
-	"github.com/gorilla/sessions"
-
 	"example.com/dynamostore"
 )
 
 // store is what the handlers use. main assigns it, and TestMain in tests.
-var store sessions.Store
+var store *dynamostore.Store
 
 func main() {
-	s, err := dynamostore.Open(context.Background(), dynamostore.Config{}, []byte(os.Getenv("SESSION_KEY")))
-	if err != nil {
+	store = dynamostore.Must(dynamostore.Open(context.Background(), dynamostore.Config{}, []byte(os.Getenv("SESSION_KEY"))))
+	if err := store.EnsureTable(context.Background()); err != nil {
 		log.Fatal(err)
 	}
-	store = s
 	log.Fatal(http.ListenAndServe("localhost:8080", http.HandlerFunc(count)))
 }
 

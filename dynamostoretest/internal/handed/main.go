@@ -8,8 +8,6 @@ import (
 	"net/http"
 	"os"
 
-	"github.com/gorilla/sessions"
-
 	"example.com/dynamostore"
 )
 
@@ -18,11 +16,14 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	if err := store.EnsureTable(context.Background()); err != nil {
+		log.Fatal(err)
+	}
 	log.Fatal(http.ListenAndServe("localhost:8080", NewApp(store)))
 }
 
 // NewApp returns the application.
-func NewApp(store sessions.Store) http.Handler {
+func NewApp(store *dynamostore.Store) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /login", func(w http.ResponseWriter, r *http.Request) {
 		session, err := store.Get(r, "session")
@@ -30,7 +31,7 @@ func NewApp(store sessions.Store) http.Handler {
 			log.Print(err)
 		}
 		session.Values["user"] = r.FormValue("user")
-		if err := session.Save(r, w); err != nil {
+		if err := store.Regenerate(r, w, session); err != nil {
 			http.Error(w, "please try again", http.StatusServiceUnavailable)
 		}
 	})

@@ -19,7 +19,10 @@ var store = sync.OnceValue(func() *dynamostore.Store {
 })
 
 func main() {
-	store() // a mistake in the configuration ends the program here, not at the first request
+	// A mistake in the configuration ends the program here, not at the first request.
+	if err := store().EnsureTable(context.Background()); err != nil {
+		log.Fatal(err)
+	}
 	log.Fatal(http.ListenAndServe("localhost:8080", http.HandlerFunc(count)))
 }
 
