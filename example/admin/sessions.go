@@ -129,7 +129,8 @@ var signOutCommand = command{
 	about: "Sign-out ends all sessions of a user, or with -handle only those that list shows under these handles. A request\n" +
 		"that is under way cannot bring them back. To keep the user out, refuse the login first. It prints how many\n" +
 		"sessions it ended, also before an error, and ends with status 1 if a handle names none. A user whose name begins\n" +
-		"with - is written -user=-name.\n\n" +
+		"with - is written -user=-name. A session that was saved before the service had Config.UserKey belongs to no user\n" +
+		"until its next Save.\n\n" +
 		`With -json, it prints an object with the members "user", "ended" and "dry_run"; with -dry-run, after the` + "\n" +
 		"sessions as list prints them.",
 	examples: []string{"sign-out -user ann -dry-run", "sign-out -user ann", "sign-out -user ann -handle 2c26b46b68ffc68f"},
