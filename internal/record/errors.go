@@ -21,8 +21,7 @@ type apiError interface {
 }
 
 func errorCode(err error) string {
-	var api apiError
-	if errors.As(err, &api) {
+	if api, ok := errors.AsType[apiError](err); ok {
 		return api.ErrorCode()
 	}
 	return ""
@@ -39,9 +38,8 @@ const (
 
 // refusal reports whether a write's condition failed, and returns the item that failed it, if the
 // response contains it.
-func refusal(err error) (map[string]types.AttributeValue, bool) {
-	var refused *types.ConditionalCheckFailedException
-	if errors.As(err, &refused) {
+func refusal(err error) (attributes, bool) {
+	if refused, ok := errors.AsType[*types.ConditionalCheckFailedException](err); ok {
 		return refused.Item, true
 	}
 	return nil, errorCode(err) == codeRefused
@@ -77,16 +75,15 @@ func clean(err error) error {
 			return fmt.Errorf("%w: %w", context.DeadlineExceeded, err)
 		}
 	case codeRefused, codeCanceled:
-		var canceled *types.TransactionCanceledException
-		if errors.As(err, &canceled) {
+		if canceled, ok := errors.AsType[*types.TransactionCanceledException](err); ok {
 			for i, reason := range canceled.CancellationReasons {
 				code += fmt.Sprintf(", request %d: %s", i+1, shownCode(cmp.Or(aws.ToString(reason.Code), "None")))
 			}
 		}
 		return errors.New("DynamoDB: " + code)
 	}
-	var api apiError
-	if errors.As(err, &api) && quotes(api) {
+	api, _ := errors.AsType[apiError](err)
+	if api != nil && quotes(api) {
 		return fmt.Errorf("DynamoDB: %s; its message is not shown, since it may quote the request", shownCode(code))
 	}
 	if code == codeInvalid && strings.Contains(api.ErrorMessage(), "tem size") && strings.Contains(api.ErrorMessage(), "exceeded") {

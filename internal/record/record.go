@@ -9,6 +9,8 @@ package record
 
 import (
 	"context"
+	"fmt"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -22,6 +24,9 @@ type Client interface {
 	UpdateItem(context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error)
 	DeleteItem(context.Context, *dynamodb.DeleteItemInput, ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error)
 }
+
+// attributes are those of an item, or the values of an expression.
+type attributes = map[string]types.AttributeValue
 
 // The attributes with fixed names. The index of users projects the last three.
 const (
@@ -71,16 +76,27 @@ type Schema struct {
 
 // Table is the table of sessions. It is safe for concurrent use if its client is.
 type Table struct {
-	client    Client
-	schema    Schema
-	name      *string
-	sortValue types.AttributeValue         // nil if there is no sort key
-	capacity  types.ReturnConsumedCapacity // empty if capacity is not metered
+	client       Client
+	schema       Schema
+	name         *string
+	placeholders map[string]string            // in expressions, and the attributes that they name
+	known        map[string]bool              // the names of attributes that are this package's
+	sortValue    types.AttributeValue         // nil if there is no sort key
+	capacity     types.ReturnConsumedCapacity // empty if capacity is not metered
 }
 
 // New returns a Table for schema.
 func New(client Client, schema Schema) *Table {
-	t := &Table{client: client, schema: schema, name: aws.String(schema.Table)}
+	t := &Table{
+		client: client, schema: schema, name: aws.String(schema.Table),
+		placeholders: map[string]string{"#key": schema.Key, "#sort": schema.SortKey, "#data": schema.Data, "#expires": schema.Expires},
+		known:        map[string]bool{schema.Key: true, schema.SortKey: true, schema.Data: true, schema.Expires: true},
+	}
+	for _, name := range ReservedAttributes() {
+		t.placeholders["#"+name] = name
+		t.known[name] = true
+	}
+	t.known[attrUser], t.known[attrLabel] = schema.Index != "", schema.Labels
 	if schema.SortKey != "" {
 		t.sortValue = text(schema.SortValue)
 	}
@@ -90,9 +106,37 @@ func New(client Client, schema Schema) *Table {
 	return t
 }
 
+// names returns the attributes that the expressions name. Every name has a placeholder: configured
+// names may contain any character, and DynamoDB reserves several of the fixed ones.
+func (t *Table) names(expressions ...string) map[string]string {
+	names := make(map[string]string, 16)
+	for _, rest := range expressions {
+		for begin := strings.IndexByte(rest, '#'); begin >= 0; begin = strings.IndexByte(rest, '#') {
+			rest = rest[begin:]
+			end := strings.IndexAny(rest, " ,)")
+			if end < 0 {
+				end = len(rest)
+			}
+			names[rest[:end]] = t.placeholders[rest[:end]]
+			rest = rest[end:]
+		}
+	}
+	return names
+}
+
+// method returns the client with the methods of C, which are optional, or an error that says that
+// it lacks the one of that name.
+func method[C any](t *Table, name string) (C, error) {
+	client, ok := t.client.(C)
+	if !ok {
+		return client, fmt.Errorf("the client %T has no method %s; use a *dynamodb.Client, or a wrapper that has it", t.client, name)
+	}
+	return client, nil
+}
+
 // key returns the primary key of the item under key.
-func (t *Table) key(key string) map[string]types.AttributeValue {
-	attrs := map[string]types.AttributeValue{t.schema.Key: text(key)}
+func (t *Table) key(key string) attributes {
+	attrs := attributes{t.schema.Key: text(key)}
 	if t.sortValue != nil {
 		attrs[t.schema.SortKey] = t.sortValue
 	}
@@ -116,7 +160,7 @@ func (t *Table) Load(ctx context.Context, key string, consistent bool) (*Item, e
 
 // read returns the item with the attributes of a response and counts its data, or nil if there is
 // none.
-func (t *Table) read(ctx context.Context, attrs map[string]types.AttributeValue) *Item {
+func (t *Table) read(ctx context.Context, attrs attributes) *Item {
 	item := t.parse(attrs)
 	if item != nil {
 		t.meter(ctx).addBytes(len(item.Data))
@@ -132,19 +176,23 @@ type Refused struct {
 
 func (*Refused) Error() string { return "dynamostore: conditional write refused" }
 
-// refusalError returns the error of a conditional write. If the condition failed, it is a *Refused
-// with the stored item. If the response does not contain the item, as with a DAX client,
-// refusalError reads it.
+// refusalError returns the error of a conditional write of the item under key. If the condition
+// failed, it is a *Refused with the stored item.
 func (t *Table) refusalError(ctx context.Context, doing, operation, key string, err error) error {
-	attrs, refused := refusal(err)
-	if !refused {
-		return t.Error(ctx, doing, operation, err)
+	if attrs, refused := refusal(err); refused {
+		return t.refused(ctx, key, attrs, false)
 	}
-	there := t.read(ctx, attrs)
-	if there == nil {
-		if there, err = t.Load(ctx, key, true); err != nil {
+	return t.Error(ctx, doing, operation, err)
+}
+
+// refused returns a *Refused with the item under key. attrs is that item, if the response contains
+// it. If not, as with a DAX client, refused reads it.
+func (t *Table) refused(ctx context.Context, key string, attrs attributes, taken bool) (err error) {
+	item := t.read(ctx, attrs)
+	if item == nil {
+		if item, err = t.Load(ctx, key, true); err != nil {
 			return err
 		}
 	}
-	return &Refused{Item: there}
+	return &Refused{Item: item, Taken: taken}
 }
