@@ -271,23 +271,10 @@ func (t *Table) attributes(key string, base *Item, w *Write) attributes {
 	if base != nil {
 		maps.Copy(attrs, base.others)
 	}
-	attrs[t.schema.Data] = w.data()
-	attrs[attrCodec] = text(w.Codec)
-	attrs[attrVersion] = text(w.Version)
-	attrs[t.schema.Expires] = number(w.Expires)
-	attrs[attrSeen] = number(time.Now().Unix())
-	attrs[attrCreated] = number(w.Created)
-	if w.HasMaxAge {
-		attrs[attrMaxAge] = number(int64(w.MaxAge))
-	}
-	if w.Options != "" {
-		attrs[attrOptions] = text(w.Options)
-	}
-	if w.User != "" {
-		attrs[attrUser] = text(w.User)
-	}
-	if w.Label != "" {
-		attrs[attrLabel] = text(w.Label)
+	created := *w
+	created.KeepsEnd = false // there is no end to keep
+	for placeholder, v := range t.stored(&Item{}, &created).values {
+		attrs[t.placeholders["#"+placeholder[1:]]] = v
 	}
 	return attrs
 }

@@ -74,7 +74,6 @@ func (t *Table) Move(ctx context.Context, oldKey, newKey string, base *Item, w W
 // MarkMoved leaves a tombstone under the old key of a session that w created under a new one, on
 // the conditions of [Table.Update]. If they fail, it returns a *Refused. It is the second half of a
 // move without transactions.
-// https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.html
 func (t *Table) MarkMoved(ctx context.Context, oldKey string, base *Item, w Write) error {
 	return t.update(ctx, "give a session a new ID in", oldKey, t.movedExpression(base, &w))
 }

@@ -42,7 +42,6 @@ var ifFree = "attribute_not_exists(#key)"
 
 // Update replaces the data of the item that base was read from. It returns a *Refused if the item
 // was changed since, has expired, or, with w.Token, somebody else holds its lock.
-// https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.html
 func (t *Table) Update(ctx context.Context, key string, base *Item, w Write) error {
 	const doing = "save to"
 	e := t.updateExpression(base, &w)
@@ -53,8 +52,8 @@ func (t *Table) Update(ctx context.Context, key string, base *Item, w Write) err
 	return t.update(ctx, doing, key, e)
 }
 
-// updateExpression returns the update and the condition of Update.
-func (t *Table) updateExpression(base *Item, w *Write) *expression {
+// stored returns the update that stores w in the item of base, without a condition.
+func (t *Table) stored(base *Item, w *Write) *expression {
 	e := newExpression()
 	e.set("data", w.data())
 	e.set(attrCodec, text(w.Codec))
@@ -81,6 +80,12 @@ func (t *Table) updateExpression(base *Item, w *Write) *expression {
 	if t.schema.Labels {
 		e.setOrRemove(attrLabel, w.Label)
 	}
+	return e
+}
+
+// updateExpression returns the update and the condition of Update.
+func (t *Table) updateExpression(base *Item, w *Write) *expression {
+	e := t.stored(base, w)
 	e.requireUnchanged(base)
 	if w.Token != "" {
 		e.remove(attrLock)
@@ -109,7 +114,6 @@ func (e *expression) requireUnchanged(base *Item) {
 // Touch moves the end of the item that base was read from to w.Expires. It returns a *Refused if
 // the item or its end was changed since, it has expired, or, with w.Token, somebody else holds its
 // lock.
-// https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.html
 func (t *Table) Touch(ctx context.Context, key string, base *Item, w Write) error {
 	e := newExpression()
 	e.set("expires", number(w.Expires))
@@ -139,7 +143,6 @@ func (w *Write) Touched(base *Item) *Item {
 // Lock acquires the lock of the item under key for the token until the given time, and returns the
 // item. If somebody else holds the lock, or there is no session to lock, it returns a *Refused. If
 // the token already holds the lock, Lock extends it.
-// https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.html
 func (t *Table) Lock(ctx context.Context, key, token string, until time.Time) (*Item, error) {
 	e := newExpression()
 	e.set(attrLock, text(token))
@@ -165,7 +168,6 @@ func (t *Table) Lock(ctx context.Context, key, token string, until time.Time) (*
 // Unlock releases the lock if the token still holds it. The attributes lock and lock_count stay
 // until data is written: they say whether somebody has acquired the lock since the item was read,
 // and who did last.
-// https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.html
 func (t *Table) Unlock(ctx context.Context, key, token string) error {
 	e := newExpression()
 	e.remove(attrLockUntil)
@@ -203,7 +205,6 @@ const tombstoneLife = 5 * time.Minute
 // End replaces the session under key with a tombstone, whatever was written to it and whoever holds
 // its lock. If there is no session that which allows, it returns a *Refused. If the item turns out
 // to have attributes that are not this package's, a second request removes them.
-// https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.html
 func (t *Table) End(ctx context.Context, key string, which EndOptions) error {
 	const doing = "end a session in"
 	e := t.tombstone(Ended, which.Item)
@@ -284,6 +285,8 @@ func (t *Table) update(ctx context.Context, doing, key string, e *expression) er
 	return nil
 }
 
+// updateInput returns the request for an update of the item under key.
+// https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.html
 func (t *Table) updateInput(key string, e *expression) *dynamodb.UpdateItemInput {
 	update, condition := e.update(), e.condition()
 	names := t.names(update, condition)
