@@ -30,8 +30,6 @@ func errorCode(err error) string {
 const (
 	codeInvalid  = "ValidationException"
 	codeRefused  = "ConditionalCheckFailedException"
-	codeConflict = "TransactionConflictException"
-	codeRegions  = "ReplicatedWriteConflictException"
 	codeCanceled = "TransactionCanceledException"
 	codeLate     = "ResponseTimeout" // from a DAX client, for a context's deadline
 )
@@ -52,7 +50,7 @@ func refusal(err error) (attributes, bool) {
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/V2globaltables_HowItWorks.html
 func isConflict(err error) bool {
 	code := errorCode(err)
-	return code == codeConflict || code == codeRegions || isTransient(err)
+	return code == "TransactionConflictException" || code == "ReplicatedWriteConflictException" || isTransient(err)
 }
 
 // isBusy reports whether DynamoDB cannot take the request at the moment.

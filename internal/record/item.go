@@ -152,7 +152,7 @@ func (i *Item) parseExpires(v types.AttributeValue, name string) {
 		return
 	}
 	i.milliseconds = n > maxTime
-	i.irregular = i.milliseconds || !isNumber(v, n)
+	i.irregular = i.milliseconds || v.(*types.AttributeValueMemberN).Value != strconv.FormatInt(n, 10)
 	if i.milliseconds {
 		n /= 1000
 	}
@@ -176,9 +176,6 @@ func numberOf(v types.AttributeValue) (int64, bool) {
 	n, ok := v.(*types.AttributeValueMemberN)
 	if !ok {
 		return 0, false
-	}
-	if i, err := strconv.ParseInt(n.Value, 10, 64); err == nil {
-		return i, true
 	}
 	f, err := strconv.ParseFloat(n.Value, 64)
 	switch {
@@ -204,13 +201,6 @@ func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{V
 
 func number(n int64) types.AttributeValue {
 	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
-}
-
-// isNumber reports whether v is exactly what number returns for n.
-func isNumber(v types.AttributeValue, n int64) bool {
-	var b [20]byte
-	a, ok := v.(*types.AttributeValueMemberN)
-	return ok && a.Value == string(strconv.AppendInt(b[:0], n, 10))
 }
 
 // Write is what is stored when a session's data is written.

@@ -106,6 +106,9 @@ func New(client Client, schema Schema) *Table {
 	return t
 }
 
+// Schema returns where the sessions are stored.
+func (t *Table) Schema() Schema { return t.schema }
+
 // names returns the attributes that the expressions name. Every name has a placeholder: configured
 // names may contain any character, and DynamoDB reserves several of the fixed ones.
 func (t *Table) names(expressions ...string) map[string]string {

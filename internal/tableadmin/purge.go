@@ -63,7 +63,7 @@ type purge struct {
 
 func (p *purge) purgeSegment(ctx context.Context, segment int) error {
 	scan := record.ScanOptions{
-		Segment: segment, Segments: p.opts.Segments, Timeout: p.cfg.Timeout, Patient: true, Tombstones: true,
+		Segment: segment, Segments: p.opts.Segments, Timeout: p.timeout, Patient: true, Tombstones: true,
 		EndOfPage: func() { p.report(0) },
 	}
 	for e, err := range p.table.Scan(ctx, scan) {
@@ -85,13 +85,13 @@ func (p *purge) purgeItem(ctx context.Context, e record.Entry) (deleted bool, er
 		return false, nil
 	}
 	if err := p.pace(ctx); err != nil {
-		return false, fmt.Errorf("dynamostore: purge table %q: %w", p.cfg.Table, err)
+		return false, fmt.Errorf("dynamostore: purge table %q: %w", p.schema.Table, err)
 	}
 	createdBefore := int64(-1) // no absolute lifetime
 	if p.opts.MaxLifetime > 0 {
 		createdBefore = max(time.Now().Add(-p.opts.MaxLifetime).Unix(), -1)
 	}
-	return p.table.Purge(ctx, e, createdBefore, p.cfg.Timeout)
+	return p.table.Purge(ctx, e, createdBefore, p.timeout)
 }
 
 func (p *purge) count(deleted bool, err error) {
