@@ -34,8 +34,8 @@ type (
 // Each page is requested when it is needed, within timeout.
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Query.html
 func (t *Table) ByUser(ctx context.Context, user string, timeout time.Duration) iter.Seq2[Entry, error] {
-	const operation, condition = "Query", "#user = :user AND #expires > :now"
-	l := listing{"list a user's sessions in", operation, ScanOptions{Timeout: timeout}}
+	const condition = "#user = :user AND #expires > :now"
+	l := listing{"list a user's sessions in", "Query", ScanOptions{Timeout: timeout}}
 	return t.entries(ctx, l, func() requestPage {
 		input := &dynamodb.QueryInput{
 			TableName:                 t.name,
@@ -46,31 +46,14 @@ func (t *Table) ByUser(ctx context.Context, user string, timeout time.Duration) 
 			ReturnConsumedCapacity:    t.capacity,
 		}
 		return func(ctx context.Context) ([]attributes, bool, error) {
-			client, err := method[querier](t, operation)
+			out, err := send(ctx, t, querier.Query, input)
 			if err != nil {
 				return nil, false, err
-			}
-			out, err := send(ctx, t, client, querier.Query, input)
-			if err != nil {
-				return nil, false, t.indexError(err)
 			}
 			input.ExclusiveStartKey = out.LastEvaluatedKey
 			return out.Items, len(out.LastEvaluatedKey) > 0, nil
 		}
 	})
-}
-
-// indexError adds a hint to an error about the index.
-func (t *Table) indexError(err error) error {
-	switch text := err.Error(); {
-	case errorCode(err) != codeInvalid:
-	case strings.Contains(text, "specified index"):
-		return fmt.Errorf("the table has no index %q; create it with EnsureTable, or set Config.UserIndex: %w", t.schema.Index, err)
-	case strings.Contains(text, "key schema element") || strings.Contains(text, "does not match schema type"):
-		return fmt.Errorf("the keys of the index %q are not %q (S) and %q (N); CheckTable reports them; set Config.UserIndex or Config.ExpiresAttribute: %w",
-			t.schema.Index, attrUser, t.schema.Expires, err)
-	}
-	return err
 }
 
 // ScanOptions say how to scan the table.
@@ -86,15 +69,10 @@ type ScanOptions struct {
 // requests pages of up to 1 MB as they are needed, with eventually consistent reads.
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Scan.html#Scan.ParallelScan
 func (t *Table) Scan(ctx context.Context, opts ScanOptions) iter.Seq2[Entry, error] {
-	const operation = "Scan"
-	return t.entries(ctx, listing{"scan", operation, opts}, func() requestPage {
+	return t.entries(ctx, listing{"scan", "Scan", opts}, func() requestPage {
 		input := t.scanInput(opts)
 		return func(ctx context.Context) ([]attributes, bool, error) {
-			client, err := method[scanner](t, operation)
-			if err != nil {
-				return nil, false, err
-			}
-			out, err := send(ctx, t, client, scanner.Scan, input)
+			out, err := send(ctx, t, scanner.Scan, input)
 			if err != nil {
 				return nil, false, err
 			}
@@ -250,7 +228,7 @@ func (t *Table) Purge(ctx context.Context, e Entry, createdBefore int64, timeout
 		limited, cancel = context.WithTimeoutCause(context.WithoutCancel(ctx), timeout, ErrTimeout)
 		defer cancel()
 		values[":now"] = number(e.Item.now())
-		_, err := send(limited, t, t.client, Client.DeleteItem, &dynamodb.DeleteItemInput{
+		_, err := send(limited, t, Client.DeleteItem, &dynamodb.DeleteItemInput{
 			TableName:                 t.name,
 			Key:                       t.key(e.Key),
 			ConditionExpression:       &condition,

@@ -54,12 +54,8 @@ func (t *Table) Move(ctx context.Context, oldKey, newKey string, base *Item, w W
 		},
 		ReturnConsumedCapacity: t.capacity,
 	}
-	client, err := method[transactor](t, operation)
-	if err != nil {
-		return t.failed(doing, err)
-	}
 	t.meter(ctx).addBytes(len(w.Data))
-	_, err = send(ctx, t, client, transactor.TransactWriteItems, in)
+	_, err := send(ctx, t, transactor.TransactWriteItems, in)
 	if err == nil {
 		return nil
 	}

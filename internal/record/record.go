@@ -9,7 +9,6 @@ package record
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -127,16 +126,6 @@ func (t *Table) names(expressions ...string) map[string]string {
 	return names
 }
 
-// method returns the client with the methods of C, which are optional, or an error that says that
-// it lacks the one of that name.
-func method[C any](t *Table, name string) (C, error) {
-	client, ok := t.client.(C)
-	if !ok {
-		return client, fmt.Errorf("the client %T has no method %s; use a *dynamodb.Client, or a wrapper that has it", t.client, name)
-	}
-	return client, nil
-}
-
 // key returns the primary key of the item under key.
 func (t *Table) key(key string) attributes {
 	attrs := attributes{t.schema.Key: text(key)}
@@ -149,7 +138,7 @@ func (t *Table) key(key string) attributes {
 // Load returns the item under key, or nil if there is none.
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_GetItem.html
 func (t *Table) Load(ctx context.Context, key string, consistent bool) (*Item, error) {
-	out, err := send(ctx, t, t.client, Client.GetItem, &dynamodb.GetItemInput{
+	out, err := send(ctx, t, Client.GetItem, &dynamodb.GetItemInput{
 		TableName:              t.name,
 		Key:                    t.key(key),
 		ConsistentRead:         &consistent,

@@ -22,7 +22,7 @@ func (t *Table) Create(ctx context.Context, key string, base *Item, w Write) err
 		return t.failed(doing, err)
 	}
 	t.meter(ctx).addBytes(len(w.Data))
-	_, err := send(ctx, t, t.client, Client.PutItem, &dynamodb.PutItemInput{
+	_, err := send(ctx, t, Client.PutItem, &dynamodb.PutItemInput{
 		TableName:                           t.name,
 		Item:                                item,
 		ConditionExpression:                 &ifFree,
@@ -152,12 +152,12 @@ func (t *Table) Lock(ctx context.Context, key, token string, until time.Time) (*
 	e.requireNotLocked(token)
 	e.add(attrLockCount, number(1))
 	e.returns = types.ReturnValueAllNew
-	out, err := send(ctx, t, t.client, Client.UpdateItem, t.updateInput(key, e))
+	out, err := send(ctx, t, Client.UpdateItem, t.updateInput(key, e))
 	if errorCode(err) == codeInvalid { // lock_count may be another program's, and not a number
 		e.adds = nil
 		e.set(attrLockCount, number(1))
 		e.require("NOT attribute_type(#lock_count, :number)", nil)
-		out, err = send(ctx, t, t.client, Client.UpdateItem, t.updateInput(key, e))
+		out, err = send(ctx, t, Client.UpdateItem, t.updateInput(key, e))
 	}
 	if err != nil {
 		return nil, t.refusalError(ctx, "lock a session in", "UpdateItem", key, err)
@@ -222,7 +222,7 @@ func (t *Table) End(ctx context.Context, key string, which EndOptions) error {
 		e.conditions = []string{"(" + e.condition() + " OR attribute_not_exists(#key))"}
 	}
 	e.returns = types.ReturnValueAllNew
-	out, err := send(ctx, t, t.client, Client.UpdateItem, t.updateInput(key, e))
+	out, err := send(ctx, t, Client.UpdateItem, t.updateInput(key, e))
 	if err != nil {
 		return t.refusalError(ctx, doing, "UpdateItem", key, err)
 	}
@@ -278,7 +278,7 @@ func (t *Table) tombstone(gone Gone, item *Item) *expression {
 
 // update sends an UpdateItem. It returns a *Refused if the condition fails.
 func (t *Table) update(ctx context.Context, doing, key string, e *expression) error {
-	_, err := send(ctx, t, t.client, Client.UpdateItem, t.updateInput(key, e))
+	_, err := send(ctx, t, Client.UpdateItem, t.updateInput(key, e))
 	if err != nil {
 		return t.refusalError(ctx, doing, "UpdateItem", key, err)
 	}
