@@ -111,7 +111,7 @@ func (t *Table) Schema() Schema { return t.schema }
 // names returns the attributes that the expressions name. Every name has a placeholder: configured
 // names may contain any character, and DynamoDB reserves several of the fixed ones.
 func (t *Table) names(expressions ...string) map[string]string {
-	names := make(map[string]string, 16)
+	names := make(map[string]string, 8)
 	for _, rest := range expressions {
 		for begin := strings.IndexByte(rest, '#'); begin >= 0; begin = strings.IndexByte(rest, '#') {
 			rest = rest[begin:]

@@ -316,7 +316,7 @@ type expression struct {
 	returns                         types.ReturnValue
 }
 
-func newExpression() *expression { return &expression{values: make(attributes, 16)} }
+func newExpression() *expression { return &expression{values: make(attributes, 8)} }
 
 func (e *expression) set(name string, v types.AttributeValue) {
 	e.values[":"+name] = v
