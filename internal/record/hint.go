@@ -54,7 +54,7 @@ func (t *Table) hint(ctx context.Context, operation string, err error) string {
 		return fmt.Sprintf("the table has no index %q; create it with EnsureTable, or set Config.UserIndex", t.schema.Index)
 	case operation == "Query" && is(codeInvalid) && contains("key schema element", "does not match schema type"):
 		return fmt.Sprintf("the keys of the index %q are not %q (S) and %q (N); CheckTable reports them; set Config.UserIndex or Config.ExpiresAttribute",
-			t.schema.Index, attrUser, t.schema.Expires)
+			t.schema.Index, UserAttribute, t.schema.Expires)
 	case is("UnrecognizedClientException", "InvalidSignatureException", "IncompleteSignatureException", "InvalidClientTokenId"):
 		return "AWS rejected the credentials; check the access key, its secret, and this machine's clock"
 	case is("RequestTimeTooSkewed", "RequestExpired"):

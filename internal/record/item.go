@@ -105,8 +105,8 @@ func (t *Table) parse(attrs attributes) *Item {
 	if age, ok := numberOf(attrs[attrMaxAge]); ok && age >= 0 && age <= math.MaxInt {
 		i.MaxAge, i.HasMaxAge = int(age), true
 	}
-	if t.known[attrUser] {
-		i.User, _ = stringOf(attrs[attrUser])
+	if t.known[UserAttribute] {
+		i.User, _ = stringOf(attrs[UserAttribute])
 	}
 	if t.known[attrLabel] {
 		i.Label, _ = stringOf(attrs[attrLabel])

@@ -38,21 +38,18 @@ const (
 	attrLock      = "lock"
 	attrLockUntil = "lock_until"
 	attrLockCount = "lock_count"
-	attrUser      = "user"
+	UserAttribute = "user" // partition key of the index of users
 	attrCreated   = "created"
 	attrSeen      = "seen"
 	attrLabel     = "label"
 )
-
-// UserAttribute is the partition key of the index of users.
-const UserAttribute = attrUser
 
 // ReservedAttributes returns the names that the configurable attributes of a [Schema] must not
 // have.
 func ReservedAttributes() []string {
 	return []string{
 		attrCodec, attrVersion, attrRecent, attrMaxAge, attrOptions, attrGone,
-		attrLock, attrLockUntil, attrLockCount, attrUser, attrCreated, attrSeen, attrLabel,
+		attrLock, attrLockUntil, attrLockCount, UserAttribute, attrCreated, attrSeen, attrLabel,
 	}
 }
 
@@ -95,7 +92,7 @@ func New(client Client, schema Schema) *Table {
 		t.placeholders["#"+name] = name
 		t.known[name] = true
 	}
-	t.known[attrUser], t.known[attrLabel] = schema.Index != "", schema.Labels
+	t.known[UserAttribute], t.known[attrLabel] = schema.Index != "", schema.Labels
 	if schema.SortKey != "" {
 		t.sortValue = text(schema.SortValue)
 	}

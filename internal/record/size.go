@@ -39,7 +39,7 @@ func (t *Table) Overhead(key, user, label string) int {
 		len(attrCodec) + tag + len(attrVersion) + versionSize +
 		len(t.schema.Expires) + times + len(attrSeen) + times + len(attrCreated) + times
 	if user != "" {
-		n += len(attrUser) + len(user)
+		n += len(UserAttribute) + len(user)
 	}
 	if label != "" {
 		n += len(attrLabel) + len(label)

@@ -75,7 +75,7 @@ func (t *Table) stored(base *Item, w *Write) *expression {
 		e.setOrRemove(attrOptions, w.Options)
 	}
 	if t.schema.Index != "" {
-		e.setOrRemove(attrUser, w.User)
+		e.setOrRemove(UserAttribute, w.User)
 	}
 	if t.schema.Labels {
 		e.setOrRemove(attrLabel, w.Label)
@@ -265,7 +265,7 @@ func (t *Table) tombstone(gone Gone, item *Item) *expression {
 		e.remove(name)
 	}
 	if t.schema.Index != "" {
-		e.remove(attrUser)
+		e.remove(UserAttribute)
 	}
 	if t.schema.Labels {
 		e.remove(attrLabel)
