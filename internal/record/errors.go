@@ -27,6 +27,9 @@ func errorCode(err error) string {
 	return ""
 }
 
+// hasCode reports whether err is an error response with one of the codes.
+func hasCode(err error, codes ...string) bool { return slices.Contains(codes, errorCode(err)) }
+
 const (
 	codeInvalid  = "ValidationException"
 	codeRefused  = "ConditionalCheckFailedException"
@@ -40,7 +43,7 @@ func refusal(err error) (attributes, bool) {
 	if refused, ok := errors.AsType[*types.ConditionalCheckFailedException](err); ok {
 		return refused.Item, true
 	}
-	return nil, errorCode(err) == codeRefused
+	return nil, hasCode(err, codeRefused)
 }
 
 // isConflict reports whether a request failed only because another one is in progress on the same
@@ -49,17 +52,15 @@ func refusal(err error) (attributes, bool) {
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html#transaction-conflict-handling
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/V2globaltables_HowItWorks.html
 func isConflict(err error) bool {
-	code := errorCode(err)
-	return code == "TransactionConflictException" || code == "ReplicatedWriteConflictException" || isTransient(err)
+	return hasCode(err, "TransactionConflictException", "ReplicatedWriteConflictException") || isTransient(err)
 }
 
 // isBusy reports whether DynamoDB cannot take the request at the moment.
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
 func isBusy(err error) bool {
 	var retries ratelimit.QuotaExceededError // the SDK has used up its budget of retries
-	return isConflict(err) || errors.As(err, &retries) || slices.Contains([]string{
-		"ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded",
-	}, errorCode(err))
+	return isConflict(err) || errors.As(err, &retries) ||
+		hasCode(err, "ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded")
 }
 
 // clean returns err without anything that could be part of a session: exceptions that contain the

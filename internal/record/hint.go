@@ -43,8 +43,7 @@ func (t *Table) hint(ctx context.Context, operation string, err error) string {
 	contains := func(parts ...string) bool {
 		return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(text, part) })
 	}
-	code := errorCode(err)
-	is := func(codes ...string) bool { return slices.Contains(codes, code) }
+	is := func(codes ...string) bool { return hasCode(err, codes...) }
 	switch {
 	case IsDenied(err):
 		return "the credentials lack the permission dynamodb:" + operation + "; add it to their policy"
@@ -102,7 +101,7 @@ func (t *Table) region() string {
 
 // IsDenied reports whether the credentials are good but do not permit the request.
 func IsDenied(err error) bool {
-	return slices.Contains([]string{"AccessDeniedException", "AccessDenied", "UnauthorizedOperation"}, errorCode(err))
+	return hasCode(err, "AccessDeniedException", "AccessDenied", "UnauthorizedOperation")
 }
 
 // IsMissing reports whether there is no table of that name.

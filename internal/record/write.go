@@ -153,7 +153,7 @@ func (t *Table) Lock(ctx context.Context, key, token string, until time.Time) (*
 	e.add(attrLockCount, number(1))
 	e.returns = types.ReturnValueAllNew
 	out, err := send(ctx, t, Client.UpdateItem, t.updateInput(key, e))
-	if errorCode(err) == codeInvalid { // lock_count may be another program's, and not a number
+	if hasCode(err, codeInvalid) { // lock_count may be another program's, and not a number
 		e.adds = nil
 		e.set(attrLockCount, number(1))
 		e.require("NOT attribute_type(#lock_count, :number)", nil)
