@@ -38,7 +38,7 @@ func (t *Table) ByUser(ctx context.Context, user string, timeout time.Duration) 
 	l := listing{"list a user's sessions in", "Query", ScanOptions{Timeout: timeout}}
 	return t.entries(ctx, l, func() requestPage {
 		input := &dynamodb.QueryInput{
-			TableName:                 t.name,
+			TableName:                 &t.schema.Table,
 			IndexName:                 &t.schema.Index,
 			KeyConditionExpression:    aws.String(condition),
 			ExpressionAttributeNames:  t.names(condition),
@@ -107,7 +107,7 @@ func (t *Table) scanInput(opts ScanOptions) *dynamodb.ScanInput {
 	}
 	filter += misnamed
 	input := &dynamodb.ScanInput{
-		TableName:                 t.name,
+		TableName:                 &t.schema.Table,
 		FilterExpression:          &filter,
 		ProjectionExpression:      &projection,
 		ExpressionAttributeNames:  t.names(filter, projection),
@@ -229,7 +229,7 @@ func (t *Table) Purge(ctx context.Context, e Entry, createdBefore int64, timeout
 		defer cancel()
 		values[":now"] = number(e.Item.now())
 		_, err := send(limited, t, Client.DeleteItem, &dynamodb.DeleteItemInput{
-			TableName:                 t.name,
+			TableName:                 &t.schema.Table,
 			Key:                       t.key(e.Key),
 			ConditionExpression:       &condition,
 			ExpressionAttributeNames:  t.names(condition),

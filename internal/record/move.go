@@ -36,14 +36,14 @@ func (t *Table) Move(ctx context.Context, oldKey, newKey string, base *Item, w W
 	in := &dynamodb.TransactWriteItemsInput{
 		TransactItems: []types.TransactWriteItem{
 			{Put: &types.Put{
-				TableName:                           t.name,
+				TableName:                           &t.schema.Table,
 				Item:                                item,
 				ConditionExpression:                 &ifFree,
 				ExpressionAttributeNames:            t.names(ifFree),
 				ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 			}},
 			{Update: &types.Update{
-				TableName:                           t.name,
+				TableName:                           &t.schema.Table,
 				Key:                                 update.Key,
 				UpdateExpression:                    update.UpdateExpression,
 				ConditionExpression:                 update.ConditionExpression,

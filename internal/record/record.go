@@ -11,7 +11,6 @@ import (
 	"context"
 	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
@@ -74,7 +73,6 @@ type Schema struct {
 type Table struct {
 	client       Client
 	schema       Schema
-	name         *string
 	placeholders map[string]string            // in expressions, and the attributes that they name
 	known        map[string]bool              // the names of attributes that are this package's
 	sortValue    types.AttributeValue         // nil if there is no sort key
@@ -84,7 +82,7 @@ type Table struct {
 // New returns a Table for schema.
 func New(client Client, schema Schema) *Table {
 	t := &Table{
-		client: client, schema: schema, name: aws.String(schema.Table),
+		client: client, schema: schema,
 		placeholders: map[string]string{"#key": schema.Key, "#sort": schema.SortKey, "#data": schema.Data, "#expires": schema.Expires},
 		known:        map[string]bool{schema.Key: true, schema.SortKey: true, schema.Data: true, schema.Expires: true},
 	}
@@ -136,7 +134,7 @@ func (t *Table) key(key string) attributes {
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_GetItem.html
 func (t *Table) Load(ctx context.Context, key string, consistent bool) (*Item, error) {
 	out, err := send(ctx, t, Client.GetItem, &dynamodb.GetItemInput{
-		TableName:              t.name,
+		TableName:              &t.schema.Table,
 		Key:                    t.key(key),
 		ConsistentRead:         &consistent,
 		ReturnConsumedCapacity: t.capacity,

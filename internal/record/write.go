@@ -23,7 +23,7 @@ func (t *Table) Create(ctx context.Context, key string, base *Item, w Write) err
 	}
 	t.meter(ctx).addBytes(len(w.Data))
 	_, err := send(ctx, t, Client.PutItem, &dynamodb.PutItemInput{
-		TableName:                           t.name,
+		TableName:                           &t.schema.Table,
 		Item:                                item,
 		ConditionExpression:                 &ifFree,
 		ExpressionAttributeNames:            t.names(ifFree),
@@ -295,7 +295,7 @@ func (t *Table) updateInput(key string, e *expression) *dynamodb.UpdateItemInput
 		e.values = nil // an empty map is an error
 	}
 	return &dynamodb.UpdateItemInput{
-		TableName:                           t.name,
+		TableName:                           &t.schema.Table,
 		Key:                                 t.key(key),
 		UpdateExpression:                    &update,
 		ConditionExpression:                 &condition,
