@@ -90,8 +90,8 @@ func (t *Table) movedExpression(base *Item, w *Write) *expression {
 // codeReason is the code of a transaction's request whose condition failed.
 const codeReason = "ConditionalCheckFailed"
 
-// reasons returns why a move's transaction was canceled: the reason for the put of the new item, and
-// the reason for the update of the old one. It returns nil for any other error.
+// reasons returns why a move's transaction was canceled: the reason for the put of the new item,
+// and the reason for the update of the old one. It returns nil for any other error.
 func reasons(err error) []types.CancellationReason {
 	canceled, ok := errors.AsType[*types.TransactionCanceledException](err)
 	if !ok || len(canceled.CancellationReasons) != 2 {

@@ -103,8 +103,8 @@ func New(client Client, schema Schema) *Table {
 // Schema returns where the sessions are stored.
 func (t *Table) Schema() Schema { return t.schema }
 
-// names returns the attributes that the expressions name. Every name has a placeholder: configured
-// names may contain any character, and DynamoDB reserves several of the fixed ones.
+// names returns the names behind the placeholders in the expressions. Every attribute has one:
+// configured names may contain any character, and DynamoDB reserves several of the fixed ones.
 func (t *Table) names(expressions ...string) map[string]string {
 	names := make(map[string]string, 8)
 	for _, rest := range expressions {

@@ -307,12 +307,12 @@ func (t *Table) updateInput(key string, e *expression) *dynamodb.UpdateItemInput
 	}
 }
 
-// expression builds an update and its condition. Attributes are named by their placeholders, without
-// the "#": see [Table.names].
+// expression builds an update and its condition. Its methods name attributes by their placeholders,
+// without the "#": see [Table.names].
 type expression struct {
 	sets, removes, adds, conditions []string
 	values                          attributes
-	others                          map[string]string // placeholders of attributes that are not this package's
+	others                          map[string]string // placeholders of other attributes: see removeOthers
 	returns                         types.ReturnValue
 }
 
