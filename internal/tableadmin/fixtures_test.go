@@ -19,7 +19,7 @@ import (
 	"example.com/dynamostore/internal/tableadmin"
 )
 
-// config is the schema of a table, with an index if Index is not empty, and the timeout of its Admin.
+// config is the schema of a table, and the timeout of its Admin.
 type config struct {
 	Table, Key, SortKey, Expires, Index string
 	Timeout                             time.Duration

@@ -21,8 +21,8 @@ type Admin struct {
 }
 
 // New returns the Admin of a table. Check needs a client with the methods DescribeTable and
-// DescribeTimeToLive; Ensure also needs CreateTable, UpdateTable, UpdateTimeToLive and Scan. timeout
-// bounds each request.
+// DescribeTimeToLive; Ensure also needs CreateTable, UpdateTable, UpdateTimeToLive and Scan. Each
+// request ends after timeout.
 func New(client any, table *record.Table, timeout time.Duration) *Admin {
 	return &Admin{client: client, table: table, schema: table.Schema(), timeout: timeout}
 }
