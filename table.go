@@ -51,19 +51,7 @@ func (s *Store) EnsureTable(ctx context.Context) error { return s.admin().Ensure
 // dynamodb:DescribeTimeToLive, and the client the methods of these names.
 func (s *Store) CheckTable(ctx context.Context) error { return s.admin().Check(ctx) }
 
-func (s *Store) admin() *tableadmin.Admin {
-	cfg := tableadmin.Config{
-		Table:   s.cfg.Table,
-		Key:     s.cfg.KeyAttribute,
-		SortKey: s.cfg.SortKeyAttribute,
-		Expires: s.cfg.ExpiresAttribute,
-		Timeout: s.cfg.Timeout,
-	}
-	if s.cfg.UserKey != "" {
-		cfg.Index = s.cfg.UserIndex
-	}
-	return tableadmin.New(s.client, s.table, cfg)
-}
+func (s *Store) admin() *tableadmin.Admin { return tableadmin.New(s.client, s.table, s.cfg.Timeout) }
 
 // PurgeOptions configures PurgeExpired. The zero value suits a table that is in use.
 type PurgeOptions struct {

@@ -4,21 +4,21 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
-	"hash/crc32"
 	"io"
 	"maps"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"testing/iotest"
 	"time"
+
+	"example.com/dynamostore/internal/memdynamo"
 )
 
 // A Fault answers a request in place of DynamoDB, which is behind next.
@@ -244,19 +244,10 @@ func Answer(r *http.Request, status int, code, message string, more map[string]a
 }
 
 func respond(r *http.Request, status int, answer map[string]any) *http.Response {
-	body, err := json.Marshal(answer)
-	if err != nil {
-		panic(fmt.Sprintf("dynamotest: %v", err))
-	}
-	return &http.Response{
-		StatusCode: status,
-		Header: http.Header{
-			"Content-Type":     {"application/x-amz-json-1.0"},
-			"X-Amz-Crc32":      {strconv.FormatUint(uint64(crc32.ChecksumIEEE(body)), 10)},
-			"X-Amzn-Requestid": {"FAULT"},
-		},
-		ContentLength: int64(len(body)),
-		Body:          io.NopCloser(bytes.NewReader(body)),
-		Request:       r,
-	}
+	w := httptest.NewRecorder()
+	memdynamo.Answer(w, status, answer)
+	resp := w.Result()
+	resp.Request = r
+	resp.Header.Set("X-Amzn-Requestid", "FAULT")
+	return resp
 }

@@ -98,6 +98,12 @@ func (e *Engine) serve(w http.ResponseWriter, r *http.Request) error {
 		out = map[string]any{"__type": failure.typ, "Message": failure.message}
 		maps.Copy(out, failure.extra)
 	}
+	Answer(w, status, out)
+	return nil
+}
+
+// Answer writes a response in the form of the protocol.
+func Answer(w http.ResponseWriter, status int, out map[string]any) {
 	answer := encode(out)
 	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
 	w.Header().Set("Content-Length", strconv.Itoa(len(answer)))
@@ -105,7 +111,6 @@ func (e *Engine) serve(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("X-Amzn-Requestid", rand.Text())
 	w.WriteHeader(status)
 	w.Write(answer)
-	return nil
 }
 
 // encode returns the JSON form of an answer, or of a part of a request, with sorted members.

@@ -21,30 +21,29 @@ type apiError interface {
 }
 
 func errorCode(err error) string {
-	var api apiError
-	if errors.As(err, &api) {
+	if api, ok := errors.AsType[apiError](err); ok {
 		return api.ErrorCode()
 	}
 	return ""
 }
 
+// hasCode reports whether err is an error response with one of the codes.
+func hasCode(err error, codes ...string) bool { return slices.Contains(codes, errorCode(err)) }
+
 const (
 	codeInvalid  = "ValidationException"
 	codeRefused  = "ConditionalCheckFailedException"
-	codeConflict = "TransactionConflictException"
-	codeRegions  = "ReplicatedWriteConflictException"
 	codeCanceled = "TransactionCanceledException"
 	codeLate     = "ResponseTimeout" // from a DAX client, for a context's deadline
 )
 
 // refusal reports whether a write's condition failed, and returns the item that failed it, if the
 // response contains it.
-func refusal(err error) (map[string]types.AttributeValue, bool) {
-	var refused *types.ConditionalCheckFailedException
-	if errors.As(err, &refused) {
+func refusal(err error) (attributes, bool) {
+	if refused, ok := errors.AsType[*types.ConditionalCheckFailedException](err); ok {
 		return refused.Item, true
 	}
-	return nil, errorCode(err) == codeRefused
+	return nil, hasCode(err, codeRefused)
 }
 
 // isConflict reports whether a request failed only because another one is in progress on the same
@@ -53,17 +52,15 @@ func refusal(err error) (map[string]types.AttributeValue, bool) {
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html#transaction-conflict-handling
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/V2globaltables_HowItWorks.html
 func isConflict(err error) bool {
-	code := errorCode(err)
-	return code == codeConflict || code == codeRegions || isTransient(err)
+	return hasCode(err, "TransactionConflictException", "ReplicatedWriteConflictException") || isTransient(err)
 }
 
 // isBusy reports whether DynamoDB cannot take the request at the moment.
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
 func isBusy(err error) bool {
 	var retries ratelimit.QuotaExceededError // the SDK has used up its budget of retries
-	return isConflict(err) || errors.As(err, &retries) || slices.Contains([]string{
-		"ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded",
-	}, errorCode(err))
+	return isConflict(err) || errors.As(err, &retries) ||
+		hasCode(err, "ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded")
 }
 
 // clean returns err without anything that could be part of a session: exceptions that contain the
@@ -77,16 +74,15 @@ func clean(err error) error {
 			return fmt.Errorf("%w: %w", context.DeadlineExceeded, err)
 		}
 	case codeRefused, codeCanceled:
-		var canceled *types.TransactionCanceledException
-		if errors.As(err, &canceled) {
+		if canceled, ok := errors.AsType[*types.TransactionCanceledException](err); ok {
 			for i, reason := range canceled.CancellationReasons {
 				code += fmt.Sprintf(", request %d: %s", i+1, shownCode(cmp.Or(aws.ToString(reason.Code), "None")))
 			}
 		}
 		return errors.New("DynamoDB: " + code)
 	}
-	var api apiError
-	if errors.As(err, &api) && quotes(api) {
+	api, _ := errors.AsType[apiError](err)
+	if api != nil && quotes(api) {
 		return fmt.Errorf("DynamoDB: %s; its message is not shown, since it may quote the request", shownCode(code))
 	}
 	if code == codeInvalid && strings.Contains(api.ErrorMessage(), "tem size") && strings.Contains(api.ErrorMessage(), "exceeded") {

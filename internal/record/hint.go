@@ -43,13 +43,17 @@ func (t *Table) hint(ctx context.Context, operation string, err error) string {
 	contains := func(parts ...string) bool {
 		return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(text, part) })
 	}
-	code := errorCode(err)
-	is := func(codes ...string) bool { return slices.Contains(codes, code) }
+	is := func(codes ...string) bool { return hasCode(err, codes...) }
 	switch {
 	case IsDenied(err):
 		return "the credentials lack the permission dynamodb:" + operation + "; add it to their policy"
 	case IsMissing(err):
 		return t.MissingTable()
+	case operation == "Query" && is(codeInvalid) && contains("specified index"):
+		return fmt.Sprintf("the table has no index %q; create it with EnsureTable, or set Config.UserIndex", t.schema.Index)
+	case operation == "Query" && is(codeInvalid) && contains("key schema element", "does not match schema type"):
+		return fmt.Sprintf("the keys of the index %q are not %q (S) and %q (N); CheckTable reports them; set Config.UserIndex or Config.ExpiresAttribute",
+			t.schema.Index, UserAttribute, t.schema.Expires)
 	case is("UnrecognizedClientException", "InvalidSignatureException", "IncompleteSignatureException", "InvalidClientTokenId"):
 		return "AWS rejected the credentials; check the access key, its secret, and this machine's clock"
 	case is("RequestTimeTooSkewed", "RequestExpired"):
@@ -103,7 +107,7 @@ func (t *Table) region() string {
 
 // IsDenied reports whether the credentials are good but do not permit the request.
 func IsDenied(err error) bool {
-	return slices.Contains([]string{"AccessDeniedException", "AccessDenied", "UnauthorizedOperation"}, errorCode(err))
+	return hasCode(err, "AccessDeniedException", "AccessDenied", "UnauthorizedOperation")
 }
 
 // IsMissing reports whether there is no table of that name.

@@ -44,13 +44,13 @@ type Item struct {
 	// Malformed says, for an error, what makes the item unusable. It is empty if nothing does.
 	Malformed string
 
-	recent       string                          // versions before Version, see recentVersions
-	foreign      types.AttributeValue            // Version as it is stored, if that is not of type S
-	data         types.AttributeValue            // the data attribute, of an item without a version
-	lockCount    types.AttributeValue            // how often the lock was acquired since the last write; nil: never
-	milliseconds bool                            // the expires attribute is in milliseconds
-	irregular    bool                            // the expires attribute is not written as this package writes it
-	others       map[string]types.AttributeValue // attributes that this package does not know
+	recent       string               // versions before Version, see recentVersions
+	foreign      types.AttributeValue // Version as it is stored, if that is not of type S
+	data         types.AttributeValue // the data attribute, of an item without a version
+	lockCount    types.AttributeValue // how often the lock was acquired since the last write; nil: never
+	milliseconds bool                 // the expires attribute is in milliseconds
+	irregular    bool                 // the expires attribute is not written as this package writes it
+	others       attributes           // attributes that this package does not know
 }
 
 // IsCurrent reports whether the item has the form in which this package writes it. Another store's
@@ -80,57 +80,43 @@ func (i *Item) now() int64 {
 }
 
 // parse returns the item with the attributes attrs, or nil if there are none.
-func (t *Table) parse(attrs map[string]types.AttributeValue) *Item {
+func (t *Table) parse(attrs attributes) *Item {
 	if len(attrs) == 0 {
 		return nil
 	}
-	i := &Item{}
+	i := &Item{lockCount: attrs[attrLockCount]}
+	i.Codec, _ = stringOf(attrs[attrCodec])
+	i.Options, _ = stringOf(attrs[attrOptions])
+	i.LastHolder, _ = stringOf(attrs[attrLock])
+	_, i.Locked = numberOf(attrs[attrLockUntil])
+	i.Created, i.HasCreated = timeOf(attrs[attrCreated])
+	i.Seen, i.HasSeen = timeOf(attrs[attrSeen])
+	if version, ok := stringOf(attrs[attrVersion]); ok {
+		i.Version = version
+	} else {
+		i.foreign = attrs[attrVersion]
+	}
+	if recent, _ := stringOf(attrs[attrRecent]); validRecent(recent) {
+		i.recent = recent
+	}
+	if gone, _ := stringOf(attrs[attrGone]); gone == string(Ended) || gone == string(Moved) {
+		i.Gone = Gone(gone)
+	}
+	if age, ok := numberOf(attrs[attrMaxAge]); ok && age >= 0 && age <= math.MaxInt {
+		i.MaxAge, i.HasMaxAge = int(age), true
+	}
+	if t.known[UserAttribute] {
+		i.User, _ = stringOf(attrs[UserAttribute])
+	}
+	if t.known[attrLabel] {
+		i.Label, _ = stringOf(attrs[attrLabel])
+	}
 	for name, v := range attrs {
-		switch name {
-		case attrCodec:
-			i.Codec, _ = stringOf(v)
-		case attrVersion:
-			var ok bool
-			if i.Version, ok = stringOf(v); !ok {
-				i.foreign = v
+		if !t.known[name] {
+			if i.others == nil {
+				i.others = make(attributes)
 			}
-		case attrRecent:
-			if recent, _ := stringOf(v); validRecent(recent) {
-				i.recent = recent
-			}
-		case attrOptions:
-			i.Options, _ = stringOf(v)
-		case attrGone:
-			if s, _ := stringOf(v); s == string(Ended) || s == string(Moved) {
-				i.Gone = Gone(s)
-			}
-		case attrCreated:
-			i.Created, i.HasCreated = timeOf(v)
-		case attrSeen:
-			i.Seen, i.HasSeen = timeOf(v)
-		case attrMaxAge:
-			if age, ok := numberOf(v); ok && age >= 0 && age <= math.MaxInt {
-				i.MaxAge, i.HasMaxAge = int(age), true
-			}
-		case attrLock:
-			i.LastHolder, _ = stringOf(v)
-		case attrLockUntil:
-			_, i.Locked = numberOf(v)
-		case attrLockCount:
-			i.lockCount = v
-		case t.schema.Key, t.schema.SortKey, t.schema.Data, t.schema.Expires:
-		default:
-			switch {
-			case name == attrUser && t.schema.Index != "":
-				i.User, _ = stringOf(v)
-			case name == attrLabel && t.schema.Labels:
-				i.Label, _ = stringOf(v)
-			default:
-				if i.others == nil {
-					i.others = make(map[string]types.AttributeValue)
-				}
-				i.others[name] = v
-			}
+			i.others[name] = v
 		}
 	}
 	if v := attrs[t.schema.Expires]; v != nil {
@@ -166,7 +152,7 @@ func (i *Item) parseExpires(v types.AttributeValue, name string) {
 		return
 	}
 	i.milliseconds = n > maxTime
-	i.irregular = i.milliseconds || !isNumber(v, n)
+	i.irregular = i.milliseconds || v.(*types.AttributeValueMemberN).Value != strconv.FormatInt(n, 10)
 	if i.milliseconds {
 		n /= 1000
 	}
@@ -190,9 +176,6 @@ func numberOf(v types.AttributeValue) (int64, bool) {
 	n, ok := v.(*types.AttributeValueMemberN)
 	if !ok {
 		return 0, false
-	}
-	if i, err := strconv.ParseInt(n.Value, 10, 64); err == nil {
-		return i, true
 	}
 	f, err := strconv.ParseFloat(n.Value, 64)
 	switch {
@@ -218,13 +201,6 @@ func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{V
 
 func number(n int64) types.AttributeValue {
 	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
-}
-
-// isNumber reports whether v is exactly what number returns for n.
-func isNumber(v types.AttributeValue, n int64) bool {
-	var b [20]byte
-	a, ok := v.(*types.AttributeValueMemberN)
-	return ok && a.Value == string(strconv.AppendInt(b[:0], n, 10))
 }
 
 // Write is what is stored when a session's data is written.
@@ -280,28 +256,15 @@ func (w *Write) Moved(base *Item) *Item {
 
 // attributes returns the item that w creates under key, including the attributes of base that are
 // not this package's. base is nil for a new session.
-func (t *Table) attributes(key string, base *Item, w *Write) map[string]types.AttributeValue {
+func (t *Table) attributes(key string, base *Item, w *Write) attributes {
 	attrs := t.key(key)
 	if base != nil {
 		maps.Copy(attrs, base.others)
 	}
-	attrs[t.schema.Data] = w.data()
-	attrs[attrCodec] = text(w.Codec)
-	attrs[attrVersion] = text(w.Version)
-	attrs[t.schema.Expires] = number(w.Expires)
-	attrs[attrSeen] = number(time.Now().Unix())
-	attrs[attrCreated] = number(w.Created)
-	if w.HasMaxAge {
-		attrs[attrMaxAge] = number(int64(w.MaxAge))
-	}
-	if w.Options != "" {
-		attrs[attrOptions] = text(w.Options)
-	}
-	if w.User != "" {
-		attrs[attrUser] = text(w.User)
-	}
-	if w.Label != "" {
-		attrs[attrLabel] = text(w.Label)
+	created := *w
+	created.KeepsEnd = false // there is no end to keep
+	for placeholder, v := range t.stored(&Item{}, &created).values {
+		attrs[t.placeholders["#"+placeholder[1:]]] = v
 	}
 	return attrs
 }

@@ -34,47 +34,26 @@ type (
 // Each page is requested when it is needed, within timeout.
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Query.html
 func (t *Table) ByUser(ctx context.Context, user string, timeout time.Duration) iter.Seq2[Entry, error] {
-	const doing, operation = "list a user's sessions in", "Query"
-	client, ok := t.client.(querier)
-	if !ok {
-		return failing(t.failed(doing, t.lacks(operation)))
-	}
-	return t.entries(doing, func() nextPage {
+	const condition = "#user = :user AND #expires > :now"
+	l := listing{"list a user's sessions in", "Query", ScanOptions{Timeout: timeout}}
+	return t.entries(ctx, l, func() requestPage {
 		input := &dynamodb.QueryInput{
-			TableName:                t.name,
-			IndexName:                &t.schema.Index,
-			KeyConditionExpression:   aws.String("#user = :user AND #expires > :now"),
-			ExpressionAttributeNames: map[string]string{"#user": attrUser, "#expires": t.schema.Expires},
-			ExpressionAttributeValues: map[string]types.AttributeValue{
-				":user": text(user),
-				":now":  number(time.Now().Unix()),
-			},
-			ReturnConsumedCapacity: t.capacity,
+			TableName:                 &t.schema.Table,
+			IndexName:                 &t.schema.Index,
+			KeyConditionExpression:    aws.String(condition),
+			ExpressionAttributeNames:  t.names(condition),
+			ExpressionAttributeValues: attributes{":user": text(user), ":now": number(time.Now().Unix())},
+			ReturnConsumedCapacity:    t.capacity,
 		}
-		return func() ([]map[string]types.AttributeValue, bool, error) {
-			limited, cancel := context.WithTimeoutCause(ctx, timeout, ErrTimeout)
-			defer cancel()
-			out, err := send(limited, t, client, querier.Query, input)
+		return func(ctx context.Context) ([]attributes, bool, error) {
+			out, err := send(ctx, t, querier.Query, input)
 			if err != nil {
-				return nil, false, t.Error(limited, doing, operation, t.indexError(err))
+				return nil, false, err
 			}
 			input.ExclusiveStartKey = out.LastEvaluatedKey
 			return out.Items, len(out.LastEvaluatedKey) > 0, nil
 		}
 	})
-}
-
-// indexError adds a hint to an error about the index.
-func (t *Table) indexError(err error) error {
-	switch text := err.Error(); {
-	case errorCode(err) != codeInvalid:
-	case strings.Contains(text, "specified index"):
-		return fmt.Errorf("the table has no index %q; create it with EnsureTable, or set Config.UserIndex: %w", t.schema.Index, err)
-	case strings.Contains(text, "key schema element") || strings.Contains(text, "does not match schema type"):
-		return fmt.Errorf("the keys of the index %q are not %q (S) and %q (N); CheckTable reports them; set Config.UserIndex or Config.ExpiresAttribute: %w",
-			t.schema.Index, attrUser, t.schema.Expires, err)
-	}
-	return err
 }
 
 // ScanOptions say how to scan the table.
@@ -90,34 +69,12 @@ type ScanOptions struct {
 // requests pages of up to 1 MB as they are needed, with eventually consistent reads.
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Scan.html#Scan.ParallelScan
 func (t *Table) Scan(ctx context.Context, opts ScanOptions) iter.Seq2[Entry, error] {
-	const doing, operation = "scan", "Scan"
-	client, ok := t.client.(scanner)
-	if !ok {
-		return failing(t.failed(doing, t.lacks(operation)))
-	}
-	return t.entries(doing, func() nextPage {
+	return t.entries(ctx, listing{"scan", "Scan", opts}, func() requestPage {
 		input := t.scanInput(opts)
-		retry := func(_ context.Context, f func() error) error { return f() }
-		if opts.Patient {
-			retry = retryBusy
-		}
-		begun := false
-		return func() (items []map[string]types.AttributeValue, more bool, err error) {
-			if begun && opts.EndOfPage != nil {
-				opts.EndOfPage()
-			}
-			begun = true
-			var out *dynamodb.ScanOutput
-			limited := ctx
-			err = retry(ctx, func() (err error) {
-				var cancel context.CancelFunc
-				limited, cancel = context.WithTimeoutCause(ctx, opts.Timeout, ErrTimeout)
-				defer cancel()
-				out, err = send(limited, t, client, scanner.Scan, input)
-				return err
-			})
+		return func(ctx context.Context) ([]attributes, bool, error) {
+			out, err := send(ctx, t, scanner.Scan, input)
 			if err != nil {
-				return nil, false, t.Error(limited, doing, operation, err)
+				return nil, false, err
 			}
 			input.ExclusiveStartKey = out.LastEvaluatedKey
 			return out.Items, len(out.LastEvaluatedKey) > 0, nil
@@ -131,35 +88,29 @@ func (t *Table) scanInput(opts ScanOptions) *dynamodb.ScanInput {
 	// has, so gone is not projected.
 	filter := "attribute_exists(#data)"
 	projection := "#key, #expires, #created, #seen, #user, #label"
-	names := map[string]string{
-		"#key": t.schema.Key, "#data": t.schema.Data, "#expires": t.schema.Expires,
-		"#created": attrCreated, "#seen": attrSeen, "#user": attrUser, "#label": attrLabel,
-	}
 	if opts.Tombstones {
 		filter = "(" + filter + " OR attribute_type(#gone, :string))"
-		names["#gone"] = attrGone
 	}
-	values := map[string]types.AttributeValue{":string": text("S")}
+	values := attributes{":string": text("S")}
 	if t.schema.Prefix != "" {
 		filter += " AND begins_with(#key, :prefix)"
 		values[":prefix"] = text(t.schema.Prefix)
 	}
 	// Every item has its table's keys, so a single one without them tells that the names are wrong:
-	// see checkKeyNames.
+	// see entry.
 	misnamed := " OR NOT attribute_type(#key, :string)"
 	if t.sortValue != nil {
 		filter += " AND #sort = :sort"
 		projection += ", #sort"
 		misnamed += " OR NOT attribute_type(#sort, :string)"
-		names["#sort"] = t.schema.SortKey
 		values[":sort"] = t.sortValue
 	}
 	filter += misnamed
 	input := &dynamodb.ScanInput{
-		TableName:                 t.name,
+		TableName:                 &t.schema.Table,
 		FilterExpression:          &filter,
 		ProjectionExpression:      &projection,
-		ExpressionAttributeNames:  names,
+		ExpressionAttributeNames:  t.names(filter, projection),
 		ExpressionAttributeValues: values,
 		ReturnConsumedCapacity:    t.capacity,
 	}
@@ -169,70 +120,75 @@ func (t *Table) scanInput(opts ScanOptions) *dynamodb.ScanInput {
 	return input
 }
 
-func failing(err error) iter.Seq2[Entry, error] {
-	return func(yield func(Entry, error) bool) { yield(Entry{}, err) }
+// listing says what a listing does, for its errors, and how.
+type listing struct {
+	doing, operation string
+	ScanOptions
 }
 
-// nextPage returns the next page of a listing, and whether there may be more.
-type nextPage func() (items []map[string]types.AttributeValue, more bool, err error)
+// requestPage requests the next page of a listing, and returns whether there may be more.
+type requestPage func(context.Context) (items []attributes, more bool, err error)
 
 // entries yields the items in a listing's pages that belong to the schema. An error ends it, and so
 // does an item without the schema's keys.
-func (t *Table) entries(doing string, begin func() nextPage) iter.Seq2[Entry, error] {
+func (t *Table) entries(ctx context.Context, l listing, begin func() requestPage) iter.Seq2[Entry, error] {
+	retry := func(_ context.Context, f func() error) error { return f() }
+	if l.Patient {
+		retry = retryBusy
+	}
 	return func(yield func(Entry, error) bool) {
-		next := begin()
+		request := begin()
 		for more := true; more; {
-			var items []map[string]types.AttributeValue
-			var err error
-			if items, more, err = next(); err != nil {
-				yield(Entry{}, err)
+			var items []attributes
+			limited := ctx
+			err := retry(ctx, func() (err error) {
+				var cancel context.CancelFunc
+				limited, cancel = context.WithTimeoutCause(ctx, l.Timeout, ErrTimeout)
+				defer cancel()
+				items, more, err = request(limited)
+				return err
+			})
+			if err != nil {
+				yield(Entry{}, t.Error(limited, l.doing, l.operation, err))
 				return
 			}
 			for _, attrs := range items {
-				if err := t.checkKeyNames(attrs); err != nil {
-					yield(Entry{}, t.failed(doing, err))
+				e, ok, err := t.entry(attrs)
+				if err != nil {
+					yield(Entry{}, t.failed(l.doing, err))
 					return
 				}
-				if e, ok := t.entry(attrs); ok && !yield(e, nil) {
+				if ok && !yield(e, nil) {
 					return
 				}
+			}
+			if l.EndOfPage != nil {
+				l.EndOfPage()
 			}
 		}
 	}
 }
 
-// checkKeyNames returns an error if an item in a listing has no strings under the names of the
-// schema's keys.
-func (t *Table) checkKeyNames(attrs map[string]types.AttributeValue) error {
-	const form = "an item has no string (S) under %q, which Config.%s says is the table's %s key; CheckTable reports the table's key"
-	if _, ok := stringOf(attrs[t.schema.Key]); !ok {
-		return fmt.Errorf(form, t.schema.Key, "KeyAttribute", "partition")
-	}
-	if t.sortValue == nil {
-		return nil
-	}
-	if _, ok := stringOf(attrs[t.schema.SortKey]); !ok {
-		return fmt.Errorf(form, t.schema.SortKey, "SortKeyAttribute", "sort")
-	}
-	return nil
-}
-
-// entry returns an item of a listing, if it belongs to the schema and its expiry can be read.
-func (t *Table) entry(attrs map[string]types.AttributeValue) (Entry, bool) {
-	key, _ := stringOf(attrs[t.schema.Key])
-	if !t.schema.Owns(key) {
-		return Entry{}, false
+// entry returns an item of a listing, if it belongs to the schema and its expiry can be read. It
+// returns an error if the item has no strings under the names of the schema's keys.
+func (t *Table) entry(attrs attributes) (e Entry, ok bool, err error) {
+	const misnamed = "an item has no string (S) under %q, which Config.%s says is the table's %s key; CheckTable reports the table's key"
+	key, ok := stringOf(attrs[t.schema.Key])
+	if !ok {
+		return e, false, fmt.Errorf(misnamed, t.schema.Key, "KeyAttribute", "partition")
 	}
 	if t.sortValue != nil {
-		if sort, _ := stringOf(attrs[t.schema.SortKey]); sort != t.schema.SortValue {
-			return Entry{}, false
+		sort, ok := stringOf(attrs[t.schema.SortKey])
+		if !ok {
+			return e, false, fmt.Errorf(misnamed, t.schema.SortKey, "SortKeyAttribute", "sort")
+		}
+		if sort != t.schema.SortValue {
+			return e, false, nil
 		}
 	}
 	item := t.parse(attrs)
-	if attrs[t.schema.Expires] != nil && !item.HasExpires {
-		return Entry{}, false
-	}
-	return Entry{Key: key, Item: item}, true
+	isReadable := attrs[t.schema.Expires] == nil || item.HasExpires
+	return Entry{Key: key, Item: item}, isReadable && t.schema.Owns(key), nil
 }
 
 // Owns reports whether a key belongs to one of the schema's sessions: it begins with Prefix, and
@@ -256,8 +212,7 @@ func (t *Table) Purge(ctx context.Context, e Entry, createdBefore int64, timeout
 	// Protects a session that was saved since it was found, one whose end is not a number, and
 	// items that are not sessions. The condition fails if there is no item.
 	condition := "#expires <= :now AND (attribute_exists(#data) OR attribute_type(#gone, :string))"
-	names := map[string]string{"#data": t.schema.Data, "#expires": t.schema.Expires, "#gone": attrGone}
-	values := map[string]types.AttributeValue{":string": text("S")}
+	values := attributes{":string": text("S")}
 	if e.Item.milliseconds {
 		condition = "#expires > :seconds AND " + condition // it may be in seconds by now
 		values[":seconds"] = number(maxTime)
@@ -265,7 +220,6 @@ func (t *Table) Purge(ctx context.Context, e Entry, createdBefore int64, timeout
 	if createdBefore >= 0 {
 		// Adds sessions that were created too long ago. Protects sessions without a creation time.
 		condition += " OR attribute_exists(#data) AND attribute_type(#expires, :number) AND #created BETWEEN :zero AND :before"
-		names["#created"] = attrCreated
 		values[":number"], values[":zero"], values[":before"] = text("N"), number(0), number(createdBefore)
 	}
 	limited := ctx
@@ -274,11 +228,11 @@ func (t *Table) Purge(ctx context.Context, e Entry, createdBefore int64, timeout
 		limited, cancel = context.WithTimeoutCause(context.WithoutCancel(ctx), timeout, ErrTimeout)
 		defer cancel()
 		values[":now"] = number(e.Item.now())
-		_, err := send(limited, t, t.client, Client.DeleteItem, &dynamodb.DeleteItemInput{
-			TableName:                 t.name,
+		_, err := send(limited, t, Client.DeleteItem, &dynamodb.DeleteItemInput{
+			TableName:                 &t.schema.Table,
 			Key:                       t.key(e.Key),
 			ConditionExpression:       &condition,
-			ExpressionAttributeNames:  names,
+			ExpressionAttributeNames:  t.names(condition),
 			ExpressionAttributeValues: values,
 			ReturnConsumedCapacity:    t.capacity,
 

@@ -167,7 +167,7 @@ func TestIndexError(t *testing.T) {
 		{"a key of another type", "One or more parameter values were invalid: Condition parameter type does not match schema type", []string{`the keys of the index`, "CheckTable"}},
 	} {
 		err := codeError{"ValidationException", test.message}
-		got := table.indexError(err)
+		got := table.Error(t.Context(), "list a user's sessions in", "Query", err)
 		for _, want := range test.want {
 			if !strings.Contains(got.Error(), want) {
 				t.Errorf("%s: error %q does not say %q", test.name, got, want)
@@ -178,8 +178,8 @@ func TestIndexError(t *testing.T) {
 		}
 	}
 	for _, err := range []error{throttling, codeError{"ValidationException", "Invalid KeyConditionExpression"}} {
-		if got := table.indexError(err); got != err {
-			t.Errorf("indexError(%v) = %v, want it as it is", err, got)
+		if hint := table.hint(t.Context(), "Query", err); hint != "" {
+			t.Errorf("the hint for %v is %q, want none", err, hint)
 		}
 	}
 }

@@ -2,6 +2,9 @@ package record
 
 import (
 	"context"
+	"fmt"
+	"reflect"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -75,9 +78,14 @@ func (r countingRetryer) GetAttemptToken(ctx context.Context) (func(error) error
 	return r.RetryerV2.GetAttemptToken(ctx)
 }
 
-// send sends a request with the given client, and counts its cost. It retries while another request
-// on the same item makes DynamoDB refuse it.
-func send[C, In, Out any](ctx context.Context, t *Table, client C, call func(C, context.Context, *In, ...func(*dynamodb.Options)) (*Out, error), in *In) (out *Out, err error) {
+// send sends a request and counts its cost. It returns an error if the client does not implement C.
+// It retries while another request on the same item makes DynamoDB refuse it.
+func send[C, In, Out any](ctx context.Context, t *Table, call func(C, context.Context, *In, ...func(*dynamodb.Options)) (*Out, error), in *In) (out *Out, err error) {
+	client, ok := t.client.(C)
+	if !ok {
+		method := strings.TrimSuffix(reflect.TypeFor[In]().Name(), "Input")
+		return nil, fmt.Errorf("the client %T has no method %s; use a *dynamodb.Client, or a wrapper that has it", t.client, method)
+	}
 	m := t.meter(ctx)
 	err = retryConflicts(ctx, func() error {
 		if m == nil {

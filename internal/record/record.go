@@ -9,8 +9,8 @@ package record
 
 import (
 	"context"
+	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
@@ -23,6 +23,9 @@ type Client interface {
 	DeleteItem(context.Context, *dynamodb.DeleteItemInput, ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error)
 }
 
+// attributes are those of an item, or the values of an expression.
+type attributes = map[string]types.AttributeValue
+
 // The attributes with fixed names. The index of users projects the last three.
 const (
 	attrCodec     = "codec"
@@ -34,21 +37,18 @@ const (
 	attrLock      = "lock"
 	attrLockUntil = "lock_until"
 	attrLockCount = "lock_count"
-	attrUser      = "user"
+	UserAttribute = "user" // partition key of the index of users
 	attrCreated   = "created"
 	attrSeen      = "seen"
 	attrLabel     = "label"
 )
-
-// UserAttribute is the partition key of the index of users.
-const UserAttribute = attrUser
 
 // ReservedAttributes returns the names that the configurable attributes of a [Schema] must not
 // have.
 func ReservedAttributes() []string {
 	return []string{
 		attrCodec, attrVersion, attrRecent, attrMaxAge, attrOptions, attrGone,
-		attrLock, attrLockUntil, attrLockCount, attrUser, attrCreated, attrSeen, attrLabel,
+		attrLock, attrLockUntil, attrLockCount, UserAttribute, attrCreated, attrSeen, attrLabel,
 	}
 }
 
@@ -71,16 +71,26 @@ type Schema struct {
 
 // Table is the table of sessions. It is safe for concurrent use if its client is.
 type Table struct {
-	client    Client
-	schema    Schema
-	name      *string
-	sortValue types.AttributeValue         // nil if there is no sort key
-	capacity  types.ReturnConsumedCapacity // empty if capacity is not metered
+	client       Client
+	schema       Schema
+	placeholders map[string]string            // in expressions, and the attributes that they name
+	known        map[string]bool              // the names of attributes that are this package's
+	sortValue    types.AttributeValue         // nil if there is no sort key
+	capacity     types.ReturnConsumedCapacity // empty if capacity is not metered
 }
 
 // New returns a Table for schema.
 func New(client Client, schema Schema) *Table {
-	t := &Table{client: client, schema: schema, name: aws.String(schema.Table)}
+	t := &Table{
+		client: client, schema: schema,
+		placeholders: map[string]string{"#key": schema.Key, "#sort": schema.SortKey, "#data": schema.Data, "#expires": schema.Expires},
+		known:        map[string]bool{schema.Key: true, schema.SortKey: true, schema.Data: true, schema.Expires: true},
+	}
+	for _, name := range ReservedAttributes() {
+		t.placeholders["#"+name] = name
+		t.known[name] = true
+	}
+	t.known[UserAttribute], t.known[attrLabel] = schema.Index != "", schema.Labels
 	if schema.SortKey != "" {
 		t.sortValue = text(schema.SortValue)
 	}
@@ -90,9 +100,30 @@ func New(client Client, schema Schema) *Table {
 	return t
 }
 
+// Schema returns where the sessions are stored.
+func (t *Table) Schema() Schema { return t.schema }
+
+// names returns the names behind the placeholders in the expressions. Every attribute has one:
+// configured names may contain any character, and DynamoDB reserves several of the fixed ones.
+func (t *Table) names(expressions ...string) map[string]string {
+	names := make(map[string]string, 8)
+	for _, rest := range expressions {
+		for begin := strings.IndexByte(rest, '#'); begin >= 0; begin = strings.IndexByte(rest, '#') {
+			rest = rest[begin:]
+			end := strings.IndexAny(rest, " ,)")
+			if end < 0 {
+				end = len(rest)
+			}
+			names[rest[:end]] = t.placeholders[rest[:end]]
+			rest = rest[end:]
+		}
+	}
+	return names
+}
+
 // key returns the primary key of the item under key.
-func (t *Table) key(key string) map[string]types.AttributeValue {
-	attrs := map[string]types.AttributeValue{t.schema.Key: text(key)}
+func (t *Table) key(key string) attributes {
+	attrs := attributes{t.schema.Key: text(key)}
 	if t.sortValue != nil {
 		attrs[t.schema.SortKey] = t.sortValue
 	}
@@ -102,8 +133,8 @@ func (t *Table) key(key string) map[string]types.AttributeValue {
 // Load returns the item under key, or nil if there is none.
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_GetItem.html
 func (t *Table) Load(ctx context.Context, key string, consistent bool) (*Item, error) {
-	out, err := send(ctx, t, t.client, Client.GetItem, &dynamodb.GetItemInput{
-		TableName:              t.name,
+	out, err := send(ctx, t, Client.GetItem, &dynamodb.GetItemInput{
+		TableName:              &t.schema.Table,
 		Key:                    t.key(key),
 		ConsistentRead:         &consistent,
 		ReturnConsumedCapacity: t.capacity,
@@ -116,7 +147,7 @@ func (t *Table) Load(ctx context.Context, key string, consistent bool) (*Item, e
 
 // read returns the item with the attributes of a response and counts its data, or nil if there is
 // none.
-func (t *Table) read(ctx context.Context, attrs map[string]types.AttributeValue) *Item {
+func (t *Table) read(ctx context.Context, attrs attributes) *Item {
 	item := t.parse(attrs)
 	if item != nil {
 		t.meter(ctx).addBytes(len(item.Data))
@@ -132,19 +163,23 @@ type Refused struct {
 
 func (*Refused) Error() string { return "dynamostore: conditional write refused" }
 
-// refusalError returns the error of a conditional write. If the condition failed, it is a *Refused
-// with the stored item. If the response does not contain the item, as with a DAX client,
-// refusalError reads it.
+// refusalError returns the error of a conditional write of the item under key. If the condition
+// failed, it is a *Refused with the stored item.
 func (t *Table) refusalError(ctx context.Context, doing, operation, key string, err error) error {
-	attrs, refused := refusal(err)
-	if !refused {
-		return t.Error(ctx, doing, operation, err)
+	if attrs, refused := refusal(err); refused {
+		return t.refused(ctx, key, attrs, false)
 	}
-	there := t.read(ctx, attrs)
-	if there == nil {
-		if there, err = t.Load(ctx, key, true); err != nil {
+	return t.Error(ctx, doing, operation, err)
+}
+
+// refused returns a *Refused with the item under key. attrs is that item, if the response contains
+// it. If not, as with a DAX client, refused reads it.
+func (t *Table) refused(ctx context.Context, key string, attrs attributes, taken bool) (err error) {
+	item := t.read(ctx, attrs)
+	if item == nil {
+		if item, err = t.Load(ctx, key, true); err != nil {
 			return err
 		}
 	}
-	return &Refused{Item: there}
+	return &Refused{Item: item, Taken: taken}
 }

@@ -39,7 +39,7 @@ func (t *Table) Overhead(key, user, label string) int {
 		len(attrCodec) + tag + len(attrVersion) + versionSize +
 		len(t.schema.Expires) + times + len(attrSeen) + times + len(attrCreated) + times
 	if user != "" {
-		n += len(attrUser) + len(user)
+		n += len(UserAttribute) + len(user)
 	}
 	if label != "" {
 		n += len(attrLabel) + len(label)
@@ -68,7 +68,7 @@ func (t *Table) keySize(key string) int {
 
 // size returns the size of attributes in bytes.
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
-func size(attrs map[string]types.AttributeValue) int {
+func size(attrs attributes) int {
 	n := 0
 	for name, v := range attrs {
 		n += len(name) + valueSize(v)

@@ -23,8 +23,9 @@ const (
 	recentSeconds = 60      // how long a version stays there
 )
 
-// base32 with the digits in the order of ASCII.
-var versionEncoding = base32.HexEncoding.WithPadding(base32.NoPadding)
+const versionDigits = "0123456789ABCDEFGHIJKLMNOPQRSTUV" // in the order of ASCII
+
+var versionEncoding = base32.NewEncoding(versionDigits).WithPadding(base32.NoPadding)
 
 // NewVersion returns a unique version for a write on top of base, which is nil for a new item. Its
 // second is never before that of base, even if this machine's clock is slow, so the versions of an
@@ -64,37 +65,26 @@ func recentVersions(base *Item, version string) string {
 	if !ok || now-second > recentSeconds {
 		return ""
 	}
-	recent := []string{shortVersion(base.Version)}
-	for short := range eachRecent(base.recent) {
-		if age := (now - shortSecond(short)) % shortWrap; age > recentSeconds || len(recent) == recentMax {
+	kept := 0
+	for older := range slices.Chunk([]byte(base.recent), shortSize) {
+		if age := (now - shortSecond(string(older))) % shortWrap; age > recentSeconds || kept == (recentMax-1)*shortSize {
 			break
 		}
-		recent = append(recent, short)
+		kept += shortSize
 	}
-	return strings.Join(recent, "")
+	return shortVersion(base.Version) + base.recent[:kept]
 }
 
 // shortSecond returns the bits of the second that a version in short form has.
 func shortSecond(short string) uint64 {
-	const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUV"
-	return uint64(strings.IndexByte(digits, short[0])<<5 | strings.IndexByte(digits, short[1]))
+	return uint64(strings.IndexByte(versionDigits, short[0])<<5 | strings.IndexByte(versionDigits, short[1]))
 }
 
 // validRecent reports whether recent, which anyone may have written, has the form that this package
 // writes.
 func validRecent(recent string) bool {
 	return len(recent)%shortSize == 0 && len(recent) <= recentMax*shortSize &&
-		strings.Trim(recent, "0123456789ABCDEFGHIJKLMNOPQRSTUV") == ""
-}
-
-func eachRecent(recent string) func(yield func(string) bool) {
-	return func(yield func(string) bool) {
-		for ; len(recent) >= shortSize; recent = recent[shortSize:] {
-			if !yield(recent[:shortSize]) {
-				return
-			}
-		}
-	}
+		strings.Trim(recent, versionDigits) == ""
 }
 
 // Shows reports whether the write with that version was applied to the item: it is the last write,
@@ -103,7 +93,12 @@ func (i *Item) Shows(version string) bool {
 	if i == nil || len(version) != versionSize {
 		return false
 	}
-	return i.Version == version || slices.Contains(slices.Collect(eachRecent(i.recent)), shortVersion(version))
+	for short := range slices.Chunk([]byte(i.recent), shortSize) {
+		if string(short) == shortVersion(version) {
+			return true
+		}
+	}
+	return i.Version == version
 }
 
 // NewToken returns a unique token for a lock.

@@ -3,11 +3,11 @@ package record
 import (
 	"context"
 	"errors"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
@@ -22,11 +22,11 @@ func (t *Table) Create(ctx context.Context, key string, base *Item, w Write) err
 		return t.failed(doing, err)
 	}
 	t.meter(ctx).addBytes(len(w.Data))
-	_, err := send(ctx, t, t.client, Client.PutItem, &dynamodb.PutItemInput{
-		TableName:                           t.name,
+	_, err := send(ctx, t, Client.PutItem, &dynamodb.PutItemInput{
+		TableName:                           &t.schema.Table,
 		Item:                                item,
 		ConditionExpression:                 &ifFree,
-		ExpressionAttributeNames:            map[string]string{"#key": t.schema.Key},
+		ExpressionAttributeNames:            t.names(ifFree),
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 		ReturnConsumedCapacity:              t.capacity,
 	})
@@ -42,7 +42,6 @@ var ifFree = "attribute_not_exists(#key)"
 
 // Update replaces the data of the item that base was read from. It returns a *Refused if the item
 // was changed since, has expired, or, with w.Token, somebody else holds its lock.
-// https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.html
 func (t *Table) Update(ctx context.Context, key string, base *Item, w Write) error {
 	const doing = "save to"
 	e := t.updateExpression(base, &w)
@@ -53,82 +52,81 @@ func (t *Table) Update(ctx context.Context, key string, base *Item, w Write) err
 	return t.update(ctx, doing, key, e)
 }
 
-// updateExpression returns the update and the condition of Update.
-func (t *Table) updateExpression(base *Item, w *Write) *expression {
+// stored returns the update that stores w in the item of base, without a condition.
+func (t *Table) stored(base *Item, w *Write) *expression {
 	e := newExpression()
-	e.set("data", t.schema.Data, w.data())
-	e.set("codec", attrCodec, text(w.Codec))
-	e.set("version", attrVersion, text(w.Version))
-	e.setOrRemove("recent", attrRecent, recentVersions(base, w.Version))
+	e.set("data", w.data())
+	e.set(attrCodec, text(w.Codec))
+	e.set(attrVersion, text(w.Version))
+	e.setOrRemove(attrRecent, recentVersions(base, w.Version))
 	if !w.KeepsEnd {
-		e.set("expires", t.schema.Expires, number(w.Expires))
-		e.set("seen", attrSeen, number(time.Now().Unix()))
+		e.set("expires", number(w.Expires))
+		e.set(attrSeen, number(time.Now().Unix()))
 	}
 	if !base.HasCreated {
-		e.set("created", attrCreated, number(w.Created))
+		e.set(attrCreated, number(w.Created))
 	}
 	if w.HasMaxAge {
-		e.set("max_age", attrMaxAge, number(int64(w.MaxAge)))
+		e.set(attrMaxAge, number(int64(w.MaxAge)))
 	} else if base.HasMaxAge {
-		e.remove("max_age", attrMaxAge)
+		e.remove(attrMaxAge)
 	}
 	if w.Options != base.Options {
-		e.setOrRemove("options", attrOptions, w.Options)
+		e.setOrRemove(attrOptions, w.Options)
 	}
 	if t.schema.Index != "" {
-		e.setOrRemove("user", attrUser, w.User)
+		e.setOrRemove(UserAttribute, w.User)
 	}
 	if t.schema.Labels {
-		e.setOrRemove("label", attrLabel, w.Label)
-	}
-	t.ifUnchanged(e, base)
-	if w.Token != "" {
-		e.remove("lock", attrLock)
-		e.remove("lock_until", attrLockUntil)
-		e.remove("lock_count", attrLockCount) // the new version keeps late writes out
-		e.ifNotLockedSince(base, w.Token)
+		e.setOrRemove(attrLabel, w.Label)
 	}
 	return e
 }
 
-// ifUnchanged adds the condition of every write that is based on an item that was read. It protects
-// whatever any store has written since, and keeps a session that has ended or expired from coming
-// back.
-func (t *Table) ifUnchanged(e *expression, base *Item) {
-	e.names["#data"], e.names["#version"], e.names["#expires"] = t.schema.Data, attrVersion, t.schema.Expires
-	e.values[":now"] = number(base.now())
+// updateExpression returns the update and the condition of Update.
+func (t *Table) updateExpression(base *Item, w *Write) *expression {
+	e := t.stored(base, w)
+	e.requireUnchanged(base)
+	if w.Token != "" {
+		e.remove(attrLock)
+		e.remove(attrLockUntil)
+		e.remove(attrLockCount) // the new version keeps late writes out
+		e.requireNotLockedSince(base, w.Token)
+	}
+	return e
+}
+
+// requireUnchanged adds the condition of every write that is based on an item that was read. It
+// protects whatever any store has written since, and keeps a session that has ended or expired from
+// coming back.
+func (e *expression) requireUnchanged(base *Item) {
 	switch {
 	case base.Version != "":
-		e.conditions = append(e.conditions, "#version = :read AND attribute_exists(#data)")
-		e.values[":read"] = text(base.Version)
+		e.require("#version = :read AND attribute_exists(#data)", attributes{":read": text(base.Version)})
 	case base.foreign != nil:
-		e.conditions = append(e.conditions, "#version = :read AND attribute_exists(#data)")
-		e.values[":read"] = base.foreign
+		e.require("#version = :read AND attribute_exists(#data)", attributes{":read": base.foreign})
 	default:
-		e.conditions = append(e.conditions, "attribute_not_exists(#version) AND #data = :read")
-		e.values[":read"] = base.data
+		e.require("attribute_not_exists(#version) AND #data = :read", attributes{":read": base.data})
 	}
-	e.conditions = append(e.conditions, "NOT #expires <= :now")
+	e.require("NOT #expires <= :now", attributes{":now": number(base.now())})
 }
 
 // Touch moves the end of the item that base was read from to w.Expires. It returns a *Refused if
 // the item or its end was changed since, it has expired, or, with w.Token, somebody else holds its
 // lock.
-// https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.html
 func (t *Table) Touch(ctx context.Context, key string, base *Item, w Write) error {
 	e := newExpression()
-	e.set("expires", t.schema.Expires, number(w.Expires))
-	e.set("seen", attrSeen, number(time.Now().Unix()))
+	e.set("expires", number(w.Expires))
+	e.set(attrSeen, number(time.Now().Unix()))
 	if w.Options != base.Options {
-		e.setOrRemove("options", attrOptions, w.Options)
+		e.setOrRemove(attrOptions, w.Options)
 	}
-	t.ifUnchanged(e, base)
+	e.requireUnchanged(base)
 	// Protects the end that another touch has moved.
-	e.conditions = append(e.conditions, "#expires = :end")
-	e.values[":end"] = number(base.Expires)
+	e.require("#expires = :end", attributes{":end": number(base.Expires)})
 	if w.Token != "" {
-		e.remove("lock_until", attrLockUntil) // the rest stays: see Unlock
-		e.ifNotLockedSince(base, w.Token)
+		e.remove(attrLockUntil) // the rest stays: see Unlock
+		e.requireNotLockedSince(base, w.Token)
 	}
 	return t.update(ctx, "extend a session in", key, e)
 }
@@ -145,26 +143,21 @@ func (w *Write) Touched(base *Item) *Item {
 // Lock acquires the lock of the item under key for the token until the given time, and returns the
 // item. If somebody else holds the lock, or there is no session to lock, it returns a *Refused. If
 // the token already holds the lock, Lock extends it.
-// https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.html
 func (t *Table) Lock(ctx context.Context, key, token string, until time.Time) (*Item, error) {
 	e := newExpression()
-	e.set("lock", attrLock, text(token))
-	e.set("lock_until", attrLockUntil, number(until.UnixMilli()))
-	e.names["#data"], e.names["#expires"] = t.schema.Data, t.schema.Expires
-	e.values[":seconds"] = number(time.Now().Unix())
+	e.set(attrLock, text(token))
+	e.set(attrLockUntil, number(until.UnixMilli()))
 	// Protects the holder, and neither creates an item nor locks an expired session.
-	e.conditions = append(e.conditions, "attribute_exists(#data)", "NOT #expires <= :seconds")
-	e.fence(token)
-	e.add("lock_count", attrLockCount, number(1))
-	in := t.updateInput(key, e)
-	in.ReturnValues = types.ReturnValueAllNew
-	out, err := send(ctx, t, t.client, Client.UpdateItem, in)
-	if errorCode(err) == codeInvalid { // lock_count may be another program's, and not a number
+	e.require("attribute_exists(#data) AND NOT #expires <= :seconds", attributes{":seconds": number(time.Now().Unix())})
+	e.requireNotLocked(token)
+	e.add(attrLockCount, number(1))
+	e.returns = types.ReturnValueAllNew
+	out, err := send(ctx, t, Client.UpdateItem, t.updateInput(key, e))
+	if hasCode(err, codeInvalid) { // lock_count may be another program's, and not a number
 		e.adds = nil
-		e.set("lock_count", attrLockCount, number(1))
-		e.conditions = append(e.conditions, "NOT attribute_type(#lock_count, :number)")
-		in.UpdateExpression, in.ConditionExpression = aws.String(e.update()), aws.String(e.condition())
-		out, err = send(ctx, t, t.client, Client.UpdateItem, in)
+		e.set(attrLockCount, number(1))
+		e.require("NOT attribute_type(#lock_count, :number)", nil)
+		out, err = send(ctx, t, Client.UpdateItem, t.updateInput(key, e))
 	}
 	if err != nil {
 		return nil, t.refusalError(ctx, "lock a session in", "UpdateItem", key, err)
@@ -175,35 +168,35 @@ func (t *Table) Lock(ctx context.Context, key, token string, until time.Time) (*
 // Unlock releases the lock if the token still holds it. The attributes lock and lock_count stay
 // until data is written: they say whether somebody has acquired the lock since the item was read,
 // and who did last.
-// https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.html
 func (t *Table) Unlock(ctx context.Context, key, token string) error {
 	e := newExpression()
-	e.remove("lock_until", attrLockUntil)
-	e.names["#lock"] = attrLock
+	e.remove(attrLockUntil)
 	// Protects the lock of another holder, who acquired it after the lease ended.
-	e.conditions = append(e.conditions, "#lock = :token")
-	e.values[":token"] = text(token)
-	err := t.update(ctx, "unlock a session in", key, e)
-	if refused := new(Refused); errors.As(err, &refused) {
-		return nil
-	}
-	return err
+	e.require("#lock = :token", attributes{":token": text(token)})
+	return exceptRefused(t.update(ctx, "unlock a session in", key, e))
 }
 
-// ifNotLockedSince makes the write fail while somebody other than token holds the lock, or if
+// requireNotLockedSince makes the write fail while somebody other than token holds the lock, or if
 // anybody has acquired it since base was read. The second matters when another holder writes no
 // data: it releases the lock and leaves the version alone. An attempt whose response was lost could
 // then still be applied, although its retry was refused and the caller was told that the lock is
 // lost. A token does not prevent that, since the request to lock may arrive twice as well.
-func (e *expression) ifNotLockedSince(base *Item, token string) {
-	e.fence(token)
-	e.names["#lock_count"] = attrLockCount
+func (e *expression) requireNotLockedSince(base *Item, token string) {
+	e.requireNotLocked(token)
 	if base.lockCount == nil {
-		e.conditions = append(e.conditions, "attribute_not_exists(#lock_count)")
-		return
+		e.require("attribute_not_exists(#lock_count)", nil)
+	} else {
+		e.require("#lock_count = :locks", attributes{":locks": base.lockCount})
 	}
-	e.conditions = append(e.conditions, "#lock_count = :locks")
-	e.values[":locks"] = base.lockCount
+}
+
+// requireNotLocked makes the write fail while a token other than this one holds the lock. Lock
+// attributes of the wrong type are ignored: otherwise they would lock the session forever.
+func (e *expression) requireNotLocked(token string) {
+	e.require("NOT (attribute_type(#lock, :string) AND attribute_type(#lock_until, :number)"+
+		" AND #lock_until > :ms AND #lock <> :token)", attributes{
+		":string": text("S"), ":number": text("N"), ":ms": number(time.Now().UnixMilli()), ":token": text(token),
+	})
 }
 
 // tombstoneLife is how long a tombstone stays at least. A late request arrives earlier than that.
@@ -212,33 +205,24 @@ const tombstoneLife = 5 * time.Minute
 // End replaces the session under key with a tombstone, whatever was written to it and whoever holds
 // its lock. If there is no session that which allows, it returns a *Refused. If the item turns out
 // to have attributes that are not this package's, a second request removes them.
-// https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.html
 func (t *Table) End(ctx context.Context, key string, which EndOptions) error {
 	const doing = "end a session in"
-	e := newExpression()
-	t.setTombstone(e, Ended, which.Item)
-	e.names["#data"] = t.schema.Data
+	e := t.tombstone(Ended, which.Item)
 	// Protects tombstones, and items that are not sessions.
-	condition := "attribute_exists(#data)"
+	e.require("attribute_exists(#data)", nil)
 	if which.User != "" {
 		// Protects a session that now has another user.
-		condition += " AND #user = :user"
-		e.names["#user"] = attrUser
-		e.values[":user"] = text(which.User)
+		e.require("#user = :user", attributes{":user": text(which.User)})
 	}
 	if which.Expired {
 		// Protects a session that was extended since it was read.
-		condition += " AND #expires <= :end"
-		e.values[":end"] = number(which.Item.now())
+		e.require("#expires <= :end", attributes{":end": number(which.Item.now())})
 	}
 	if which.OrNone {
-		condition = "(" + condition + " OR attribute_not_exists(#key))"
-		e.names["#key"] = t.schema.Key
+		e.conditions = []string{"(" + e.condition() + " OR attribute_not_exists(#key))"}
 	}
-	e.conditions = append(e.conditions, condition)
-	in := t.updateInput(key, e)
-	in.ReturnValues = types.ReturnValueAllNew
-	out, err := send(ctx, t, t.client, Client.UpdateItem, in)
+	e.returns = types.ReturnValueAllNew
+	out, err := send(ctx, t, Client.UpdateItem, t.updateInput(key, e))
 	if err != nil {
 		return t.refusalError(ctx, doing, "UpdateItem", key, err)
 	}
@@ -248,11 +232,14 @@ func (t *Table) End(ctx context.Context, key string, which EndOptions) error {
 	}
 	e = newExpression()
 	e.removeOthers(tombstone.others)
-	e.names["#data"], e.names["#gone"] = t.schema.Data, attrGone
 	// Protects a session that an older store has written over the tombstone.
-	e.conditions = append(e.conditions, "attribute_exists(#gone)", "attribute_not_exists(#data)")
-	err = t.update(ctx, doing, key, e)
-	if refused := new(Refused); errors.As(err, &refused) {
+	e.require("attribute_exists(#gone) AND attribute_not_exists(#data)", nil)
+	return exceptRefused(t.update(ctx, doing, key, e))
+}
+
+// exceptRefused returns err, or nil if err is a *Refused.
+func exceptRefused(err error) error {
+	if _, refused := errors.AsType[*Refused](err); refused {
 		return nil
 	}
 	return err
@@ -266,128 +253,124 @@ type EndOptions struct {
 	OrNone  bool   // leave a tombstone even if there is no item, since one may still arrive
 }
 
-// setTombstone adds the update that turns an item into a tombstone. The version and the recent
+// tombstone returns the update that turns an item into a tombstone. The version and the recent
 // versions stay, so that a request whose response was lost can still tell that it was applied.
-func (t *Table) setTombstone(e *expression, gone Gone, item *Item) {
+func (t *Table) tombstone(gone Gone, item *Item) *expression {
 	now := time.Now()
-	e.set("gone", attrGone, text(string(gone)))
-	e.set("expires", t.schema.Expires, number(now.Add(tombstoneLife).Unix()))
-	e.set("seen", attrSeen, number(now.Unix()))
-	e.remove("data", t.schema.Data)
-	for _, name := range []string{attrCodec, attrCreated, attrMaxAge, attrOptions, attrLock, attrLockUntil, attrLockCount} {
-		e.remove(name, name)
+	e := newExpression()
+	e.set(attrGone, text(string(gone)))
+	e.set("expires", number(now.Add(tombstoneLife).Unix()))
+	e.set(attrSeen, number(now.Unix()))
+	for _, name := range []string{"data", attrCodec, attrCreated, attrMaxAge, attrOptions, attrLock, attrLockUntil, attrLockCount} {
+		e.remove(name)
 	}
 	if t.schema.Index != "" {
-		e.remove("user", attrUser)
+		e.remove(UserAttribute)
 	}
 	if t.schema.Labels {
-		e.remove("label", attrLabel)
+		e.remove(attrLabel)
 	}
 	if item != nil {
 		e.removeOthers(item.others)
 	}
+	return e
 }
 
 // update sends an UpdateItem. It returns a *Refused if the condition fails.
 func (t *Table) update(ctx context.Context, doing, key string, e *expression) error {
-	_, err := send(ctx, t, t.client, Client.UpdateItem, t.updateInput(key, e))
+	_, err := send(ctx, t, Client.UpdateItem, t.updateInput(key, e))
 	if err != nil {
 		return t.refusalError(ctx, doing, "UpdateItem", key, err)
 	}
 	return nil
 }
 
+// updateInput returns the request for an update of the item under key.
+// https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.html
 func (t *Table) updateInput(key string, e *expression) *dynamodb.UpdateItemInput {
 	update, condition := e.update(), e.condition()
+	names := t.names(update, condition)
+	maps.Copy(names, e.others)
 	if len(e.values) == 0 {
 		e.values = nil // an empty map is an error
 	}
 	return &dynamodb.UpdateItemInput{
-		TableName:                           t.name,
+		TableName:                           &t.schema.Table,
 		Key:                                 t.key(key),
 		UpdateExpression:                    &update,
 		ConditionExpression:                 &condition,
-		ExpressionAttributeNames:            e.names,
+		ExpressionAttributeNames:            names,
 		ExpressionAttributeValues:           e.values,
+		ReturnValues:                        e.returns,
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 		ReturnConsumedCapacity:              t.capacity,
 	}
 }
 
-// expression builds an update and its condition. Every name has a placeholder: configured names may
-// contain any character, and DynamoDB reserves several of the fixed ones.
+// expression builds an update and its condition. Its methods name attributes by their placeholders,
+// without the "#": see [Table.names].
 type expression struct {
 	sets, removes, adds, conditions []string
-	names                           map[string]string
-	values                          map[string]types.AttributeValue
+	values                          attributes
+	others                          map[string]string // placeholders of other attributes: see removeOthers
+	returns                         types.ReturnValue
 }
 
-func newExpression() *expression {
-	return &expression{names: make(map[string]string, 8), values: make(map[string]types.AttributeValue, 8)}
+func newExpression() *expression { return &expression{values: make(attributes, 8)} }
+
+func (e *expression) set(name string, v types.AttributeValue) {
+	e.values[":"+name] = v
+	e.sets = append(e.sets, "#"+name+" = :"+name)
 }
 
-func (e *expression) set(placeholder, name string, v types.AttributeValue) {
-	e.names["#"+placeholder] = name
-	e.values[":"+placeholder] = v
-	e.sets = append(e.sets, "#"+placeholder+" = :"+placeholder)
-}
-
-func (e *expression) remove(placeholder, name string) {
-	e.names["#"+placeholder] = name
-	e.removes = append(e.removes, "#"+placeholder)
-}
+func (e *expression) remove(name string) { e.removes = append(e.removes, "#"+name) }
 
 // add adds v to a number, which is 0 if there is none.
-func (e *expression) add(placeholder, name string, v types.AttributeValue) {
-	e.names["#"+placeholder] = name
-	e.values[":"+placeholder] = v
-	e.adds = append(e.adds, "#"+placeholder+" :"+placeholder)
+func (e *expression) add(name string, v types.AttributeValue) {
+	e.values[":"+name] = v
+	e.adds = append(e.adds, "#"+name+" :"+name)
 }
 
 // setOrRemove sets the attribute to v, or removes it if v is empty.
-func (e *expression) setOrRemove(placeholder, name, v string) {
+func (e *expression) setOrRemove(name, v string) {
 	if v == "" {
-		e.remove(placeholder, name)
-		return
+		e.remove(name)
+	} else {
+		e.set(name, text(v))
 	}
-	e.set(placeholder, name, text(v))
 }
 
 // removeOthers removes attributes that are not this package's, but at most 100, so that they fit in
 // an expression of 4 KB.
-func (e *expression) removeOthers(others map[string]types.AttributeValue) {
-	i := 0
+func (e *expression) removeOthers(others attributes) {
+	e.others = make(map[string]string)
 	for name := range others {
-		if i++; i > 100 {
+		if len(e.others) == 100 {
 			return
 		}
-		e.remove("other"+strconv.Itoa(i), name)
+		placeholder := "other" + strconv.Itoa(len(e.others)+1)
+		e.remove(placeholder)
+		e.others["#"+placeholder] = name
 	}
 }
 
-// fence makes the write fail while a token other than this one holds the lock. Lock attributes of
-// the wrong type are ignored: otherwise they would lock the session forever.
-func (e *expression) fence(token string) {
-	e.names["#lock"], e.names["#lock_until"] = attrLock, attrLockUntil
-	e.values[":string"], e.values[":number"] = text("S"), text("N")
-	e.values[":ms"] = number(time.Now().UnixMilli())
-	e.values[":token"] = text(token)
-	e.conditions = append(e.conditions, "NOT (attribute_type(#lock, :string) AND attribute_type(#lock_until, :number)"+
-		" AND #lock_until > :ms AND #lock <> :token)")
+// require adds a condition with the values that it needs.
+func (e *expression) require(condition string, values attributes) {
+	e.conditions = append(e.conditions, condition)
+	maps.Copy(e.values, values)
 }
 
 func (e *expression) update() string {
-	var parts []string
-	if len(e.sets) > 0 {
-		parts = append(parts, "SET "+strings.Join(e.sets, ", "))
+	var clauses []string
+	for _, clause := range []struct {
+		keyword string
+		actions []string
+	}{{"SET ", e.sets}, {"REMOVE ", e.removes}, {"ADD ", e.adds}} {
+		if len(clause.actions) > 0 {
+			clauses = append(clauses, clause.keyword+strings.Join(clause.actions, ", "))
+		}
 	}
-	if len(e.removes) > 0 {
-		parts = append(parts, "REMOVE "+strings.Join(e.removes, ", "))
-	}
-	if len(e.adds) > 0 {
-		parts = append(parts, "ADD "+strings.Join(e.adds, ", "))
-	}
-	return strings.Join(parts, " ")
+	return strings.Join(clauses, " ")
 }
 
 func (e *expression) condition() string { return strings.Join(e.conditions, " AND ") }

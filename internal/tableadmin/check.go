@@ -51,8 +51,8 @@ func (a *Admin) keyProblems(table *types.TableDescription) error {
 	if partition.name == "" {
 		return a.emptyResponse("DescribeTable")
 	}
-	err := a.attributeProblem("partition key", partition, "KeyAttribute", a.cfg.Key)
-	switch want := a.cfg.SortKey; {
+	err := a.attributeProblem("partition key", partition, "KeyAttribute", a.schema.Key)
+	switch want := a.schema.SortKey; {
 	case want == "" && sort.name == "":
 		return err
 	case sort.name == "":
@@ -134,30 +134,30 @@ func (a *Admin) statusProblem(table *types.TableDescription) error {
 
 // indexProblem checks the index of users.
 func (a *Admin) indexProblem(table *types.TableDescription) error {
-	if problem := a.indexShapeProblem(table); problem != nil || a.cfg.Index == "" {
+	if problem := a.indexShapeProblem(table); problem != nil || a.schema.Index == "" {
 		return problem
 	}
 	index := a.findIndex(table)
 	if index == nil {
 		return a.problem("there is no index %q, but Config.UserKey is set; add the index with EnsureTable, or set Config.UserIndex to one with the partition key %q and the sort key %q",
-			a.cfg.Index, record.UserAttribute, a.cfg.Expires)
+			a.schema.Index, record.UserAttribute, a.schema.Expires)
 	}
 	switch status := index.IndexStatus; status {
 	case types.IndexStatusActive, types.IndexStatusUpdating, "":
 		return nil
 	case types.IndexStatusCreating:
-		return a.problem("the index %q is being created (CREATING), so UserSessions and DestroyUser fail; wait, as EnsureTable does", a.cfg.Index)
+		return a.problem("the index %q is being created (CREATING), so UserSessions and DestroyUser fail; wait, as EnsureTable does", a.schema.Index)
 	case types.IndexStatusDeleting:
-		return a.problem("the index %q is being deleted (DELETING); wait until it is gone, then add it with EnsureTable", a.cfg.Index)
+		return a.problem("the index %q is being deleted (DELETING); wait until it is gone, then add it with EnsureTable", a.schema.Index)
 	default:
-		return a.problem("the status of the index %q is %s; wait until it is ACTIVE, or ask AWS", a.cfg.Index, status)
+		return a.problem("the status of the index %q is %s; wait until it is ACTIVE, or ask AWS", a.schema.Index, status)
 	}
 }
 
 // findIndex returns the index of users, or nil if the table has none.
 func (a *Admin) findIndex(table *types.TableDescription) *types.GlobalSecondaryIndexDescription {
 	for _, index := range table.GlobalSecondaryIndexes {
-		if aws.ToString(index.IndexName) == a.cfg.Index {
+		if aws.ToString(index.IndexName) == a.schema.Index {
 			return &index
 		}
 	}
@@ -167,7 +167,7 @@ func (a *Admin) findIndex(table *types.TableDescription) *types.GlobalSecondaryI
 // indexShapeProblem checks what cannot be changed: the key and the projection of the index, or, if
 // there is no index, whether it can be added.
 func (a *Admin) indexShapeProblem(table *types.TableDescription) error {
-	if a.cfg.Index == "" {
+	if a.schema.Index == "" {
 		return nil
 	}
 	index := a.findIndex(table)
@@ -177,13 +177,13 @@ func (a *Admin) indexShapeProblem(table *types.TableDescription) error {
 	const fix = "delete the index and add it with EnsureTable, or set Config.UserIndex to another name"
 	partition, sort := keyOf(index.KeySchema, table.AttributeDefinitions)
 	if partition.name != record.UserAttribute || !partition.isType(types.ScalarAttributeTypeS) ||
-		sort.name != a.cfg.Expires || !sort.isType(types.ScalarAttributeTypeN) {
+		sort.name != a.schema.Expires || !sort.isType(types.ScalarAttributeTypeN) {
 		got := "no sort key"
 		if sort.name != "" {
 			got = fmt.Sprintf("the sort key %v", sort)
 		}
 		return a.problem("the index %q has the partition key %v and %s, but needs %q (S) and %q (N); %s",
-			a.cfg.Index, partition, got, record.UserAttribute, a.cfg.Expires, fix)
+			a.schema.Index, partition, got, record.UserAttribute, a.schema.Expires, fix)
 	}
 	projection := index.Projection
 	if projection == nil || projection.ProjectionType == "" || projection.ProjectionType == types.ProjectionTypeAll {
@@ -195,7 +195,7 @@ func (a *Admin) indexShapeProblem(table *types.TableDescription) error {
 	if len(missing) == 0 {
 		return nil
 	}
-	return a.problem("the index %q does not project %q; %s", a.cfg.Index, missing, fix)
+	return a.problem("the index %q does not project %q; %s", a.schema.Index, missing, fix)
 }
 
 // indexObstacle checks whether the index can be added: an attribute must have the same type in all
@@ -205,7 +205,7 @@ func (a *Admin) indexObstacle(table *types.TableDescription) error {
 		got := attribute{*want.AttributeName, typeOf(table.AttributeDefinitions, want.AttributeName)}
 		if !got.isType(want.AttributeType) {
 			return a.problem("there is no index %q, but Config.UserKey is set, and the index cannot be added, because the attribute %v in the key of another index is not of type %s; delete that index, or use another table",
-				a.cfg.Index, got, want.AttributeType)
+				a.schema.Index, got, want.AttributeType)
 		}
 	}
 	return nil
@@ -213,7 +213,7 @@ func (a *Admin) indexObstacle(table *types.TableDescription) error {
 
 // ttlProblem checks the TTL settings. TTL that is being enabled is no problem.
 func (a *Admin) ttlProblem(ttl *types.TimeToLiveDescription) error {
-	attribute, want := aws.ToString(ttl.AttributeName), a.cfg.Expires
+	attribute, want := aws.ToString(ttl.AttributeName), a.schema.Expires
 	switch status := ttl.TimeToLiveStatus; status {
 	case types.TimeToLiveStatusEnabled, types.TimeToLiveStatusEnabling:
 		if attribute == want {

@@ -20,7 +20,7 @@ import (
 )
 
 func TestCheckAcceptsAUsableTable(t *testing.T) {
-	index := tableadmin.Config{Index: "user-index"}
+	index := config{Index: "user-index"}
 	indexThatProjects := func(attributes ...string) *tableSpec {
 		spec := complete()
 		spec.index.include = attributes
@@ -30,7 +30,7 @@ func TestCheckAcceptsAUsableTable(t *testing.T) {
 	provisioned.provisioned = true
 	for _, test := range []struct {
 		name    string
-		cfg     tableadmin.Config
+		cfg     config
 		spec    *tableSpec
 		answers map[string]dynamotest.Fault
 	}{
@@ -41,7 +41,7 @@ func TestCheckAcceptsAUsableTable(t *testing.T) {
 		{name: "index that projects all", cfg: index, spec: indexThatProjects()},
 		{
 			name: "names", spec: &tableSpec{key: "pk:S", sort: "sk:S", ttl: "ttl", index: &indexSpec{"by-user", "user:S", "ttl:N", nil}},
-			cfg: tableadmin.Config{Key: "pk", SortKey: "sk", Expires: "ttl", Index: "by-user"},
+			cfg: config{Key: "pk", SortKey: "sk", Expires: "ttl", Index: "by-user"},
 		},
 		{name: "provisioned", cfg: index, spec: provisioned},
 		{name: "table updating", cfg: index, spec: complete(), answers: map[string]dynamotest.Fault{"DescribeTable": tableStatus("UPDATING")}},
@@ -88,7 +88,7 @@ const (
 // unusableTables are tables on which sessions, or a part of what is configured, do not work.
 var unusableTables = []struct {
 	name    string
-	cfg     tableadmin.Config
+	cfg     config
 	spec    *tableSpec // nil: no table
 	answers map[string]dynamotest.Fault
 	want    []string // without `dynamostore: table "NAME": `
@@ -110,7 +110,7 @@ var unusableTables = []struct {
 		want: []string{`the partition key, "pk" (B), is not a string (S); use another table, since keys cannot be changed`},
 	},
 	{
-		name: "no sort key", spec: &tableSpec{key: "id:S", ttl: "expires"}, cfg: tableadmin.Config{SortKey: "sk"},
+		name: "no sort key", spec: &tableSpec{key: "id:S", ttl: "expires"}, cfg: config{SortKey: "sk"},
 		want: []string{`there is no sort key, but Config.SortKeyAttribute is "sk"; leave SortKeyAttribute and SortKeyValue empty, or use another table`},
 	},
 	{
@@ -122,11 +122,11 @@ var unusableTables = []struct {
 		want: []string{`the sort key, "sk" (N), is not a string (S); use another table, since keys cannot be changed`},
 	},
 	{
-		name: "sort key of another name", spec: &tableSpec{key: "id:S", sort: "range:S", ttl: "expires"}, cfg: tableadmin.Config{SortKey: "sk"},
+		name: "sort key of another name", spec: &tableSpec{key: "id:S", sort: "range:S", ttl: "expires"}, cfg: config{SortKey: "sk"},
 		want: []string{`the sort key is "range", but Config.SortKeyAttribute is "sk"; set Config.SortKeyAttribute to "range", or use another table`},
 	},
 	{
-		name: "numeric sort key", spec: &tableSpec{key: "id:S", sort: "sk:N", ttl: "expires"}, cfg: tableadmin.Config{SortKey: "sk"},
+		name: "numeric sort key", spec: &tableSpec{key: "id:S", sort: "sk:N", ttl: "expires"}, cfg: config{SortKey: "sk"},
 		want: []string{`the sort key, "sk" (N), is not a string (S); use another table, since keys cannot be changed`},
 	},
 	{
@@ -153,51 +153,51 @@ var unusableTables = []struct {
 		want:    []string{`the status of TTL is RESTING; wait until it is ENABLED, or ask AWS`},
 	},
 	{
-		name: "no index", spec: &tableSpec{key: "id:S", ttl: "expires"}, cfg: tableadmin.Config{Index: "user-index"},
+		name: "no index", spec: &tableSpec{key: "id:S", ttl: "expires"}, cfg: config{Index: "user-index"},
 		want: []string{noIndex},
 	},
 	{
 		name: "no index, and it cannot be added", spec: &tableSpec{key: "id:S", ttl: "expires", other: &indexSpec{"by-number", "user:N", "", nil}},
-		cfg:  tableadmin.Config{Index: "user-index"},
+		cfg:  config{Index: "user-index"},
 		want: []string{`there is no index "user-index", but Config.UserKey is set, and the index cannot be added, because the attribute "user" (N) in the key of another index is not of type S; delete that index, or use another table`},
 	},
 	{
 		name: "index without a sort key", spec: &tableSpec{key: "id:S", ttl: "expires", index: &indexSpec{"user-index", "user:S", "", nil}},
-		cfg:  tableadmin.Config{Index: "user-index"},
+		cfg:  config{Index: "user-index"},
 		want: []string{`the index "user-index" has the partition key "user" (S) and no sort key, but needs "user" (S) and "expires" (N)` + replaceIndex},
 	},
 	{
 		name: "index on other attributes", spec: &tableSpec{key: "id:S", ttl: "expires", index: &indexSpec{"user-index", "uid:N", "created:N", nil}},
-		cfg:  tableadmin.Config{Index: "user-index"},
+		cfg:  config{Index: "user-index"},
 		want: []string{`the index "user-index" has the partition key "uid" (N) and the sort key "created" (N), but needs "user" (S) and "expires" (N)` + replaceIndex},
 	},
 	{
 		name: "index that projects keys only", spec: &tableSpec{key: "id:S", ttl: "expires", index: &indexSpec{"user-index", "user:S", "expires:N", []string{}}},
-		cfg:  tableadmin.Config{Index: "user-index"},
+		cfg:  config{Index: "user-index"},
 		want: []string{`the index "user-index" does not project ["created" "seen" "label"]` + replaceIndex},
 	},
 	{
 		name: "index that projects something else", spec: &tableSpec{key: "id:S", ttl: "expires", index: &indexSpec{"user-index", "user:S", "expires:N", []string{"codec"}}},
-		cfg:  tableadmin.Config{Index: "user-index"},
+		cfg:  config{Index: "user-index"},
 		want: []string{`the index "user-index" does not project ["created" "seen" "label"]` + replaceIndex},
 	},
 	{
 		name: "index of an earlier version", spec: &tableSpec{key: "id:S", ttl: "expires", index: &indexSpec{"user-index", "user:S", "expires:N", []string{"created"}}},
-		cfg:  tableadmin.Config{Index: "user-index"},
+		cfg:  config{Index: "user-index"},
 		want: []string{`the index "user-index" does not project ["seen" "label"]` + replaceIndex},
 	},
 	{
-		name: "index being created", spec: complete(), cfg: tableadmin.Config{Index: "user-index"},
+		name: "index being created", spec: complete(), cfg: config{Index: "user-index"},
 		answers: map[string]dynamotest.Fault{"DescribeTable": indexStatus("CREATING")},
 		want:    []string{`the index "user-index" is being created (CREATING), so UserSessions and DestroyUser fail; wait, as EnsureTable does`},
 	},
 	{
-		name: "index being deleted", spec: complete(), cfg: tableadmin.Config{Index: "user-index"},
+		name: "index being deleted", spec: complete(), cfg: config{Index: "user-index"},
 		answers: map[string]dynamotest.Fault{"DescribeTable": indexStatus("DELETING")},
 		want:    []string{`the index "user-index" is being deleted (DELETING); wait until it is gone, then add it with EnsureTable`},
 	},
 	{
-		name: "index in an unknown state", spec: complete(), cfg: tableadmin.Config{Index: "user-index"},
+		name: "index in an unknown state", spec: complete(), cfg: config{Index: "user-index"},
 		answers: map[string]dynamotest.Fault{"DescribeTable": indexStatus("RESTING")},
 		want:    []string{`the status of the index "user-index" is RESTING; wait until it is ACTIVE, or ask AWS`},
 	},
@@ -233,7 +233,7 @@ var unusableTables = []struct {
 	},
 	{
 		name: "everything at once", spec: &tableSpec{key: "pk:N", sort: "sk:N", ttl: "ttl", index: &indexSpec{"user-index", "user:S", "expires:N", []string{}}},
-		cfg:     tableadmin.Config{Index: "user-index"},
+		cfg:     config{Index: "user-index"},
 		answers: map[string]dynamotest.Fault{"DescribeTable": tableStatus("DELETING")},
 		want: []string{
 			`the partition key, "pk" (N), is not a string (S); use another table, since keys cannot be changed`,
@@ -373,14 +373,14 @@ func TestCheckThatCannotLook(t *testing.T) {
 			for _, line := range test.want {
 				want = append(want, strings.ReplaceAll(line, "NAME", backend.Table))
 			}
-			wantText(t, newAdmin(client, tableadmin.Config{Table: backend.Table}).Check(t.Context()), want...)
+			wantText(t, newAdmin(client, config{Table: backend.Table}).Check(t.Context()), want...)
 		})
 	}
 	t.Run("an unusable table, and no permission to see its TTL", func(t *testing.T) {
 		backend := dynamotest.New(t)
 		tableSpec{key: "pk:S"}.create(t, backend)
 		backend.Inject("DescribeTimeToLive", dynamotest.Denied)
-		err := newAdmin(backend.Client, tableadmin.Config{Table: backend.Table}).Check(t.Context())
+		err := newAdmin(backend.Client, config{Table: backend.Table}).Check(t.Context())
 		wantText(t, err,
 			`dynamostore: table "`+backend.Table+`": the partition key is "pk", but Config.KeyAttribute is "id"; set Config.KeyAttribute to "pk", or use another table`,
 			strings.ReplaceAll(ttlDenied, "NAME", backend.Table))
@@ -391,7 +391,7 @@ func TestCheckThatCannotLook(t *testing.T) {
 	t.Run("no response in time", func(t *testing.T) {
 		backend := dynamotest.New(t)
 		backend.Inject("DescribeTable", dynamotest.Silent)
-		err := newAdmin(backend.Client, tableadmin.Config{Table: backend.Table, Timeout: 10 * time.Millisecond}).Check(t.Context())
+		err := newAdmin(backend.Client, config{Table: backend.Table, Timeout: 10 * time.Millisecond}).Check(t.Context())
 		want := `dynamostore: describe table "` + backend.Table + `": there was no response in time; check that this machine can reach the endpoint, in a VPC through a gateway endpoint for DynamoDB: operation error`
 		if !errors.Is(err, context.DeadlineExceeded) || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("Check = %v, want %q", err, want)
@@ -402,7 +402,7 @@ func TestCheckThatCannotLook(t *testing.T) {
 		server.Config.ErrorLog = log.New(io.Discard, "", 0) // of the handshakes that fail
 		server.StartTLS()
 		defer server.Close()
-		err := newAdmin(dynamotest.NewClient(server.URL, &http.Transport{}), tableadmin.Config{}).Check(t.Context())
+		err := newAdmin(dynamotest.NewClient(server.URL, &http.Transport{}), config{}).Check(t.Context())
 		if want := `dynamostore: describe table "sessions": the endpoint's certificate is not trusted; check the endpoint and, behind a proxy, AWS_CA_BUNDLE: operation error`; err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("Check = %v, want %q", err, want)
 		}
@@ -415,7 +415,7 @@ func TestClientLacksMethods(t *testing.T) {
 	type describeTable interface {
 		DescribeTable(context.Context, *dynamodb.DescribeTableInput, ...func(*dynamodb.Options)) (*dynamodb.DescribeTableOutput, error)
 	}
-	cfg := tableadmin.Config{Table: backend.Table}
+	cfg := config{Table: backend.Table}
 	bare := newAdmin(struct{ record.Client }{backend.Client}, cfg)
 	partial := newAdmin(struct {
 		record.Client
@@ -444,7 +444,7 @@ func TestClientLacksMethods(t *testing.T) {
 func TestSilentCredentials(t *testing.T) {
 	backend := dynamotest.NewInMemory(t)
 	client := dynamodb.New(backend.Client.Options(), func(o *dynamodb.Options) { o.Credentials = silentCredentials })
-	admin := newAdmin(client, tableadmin.Config{Table: backend.Table, Timeout: 10 * time.Millisecond})
+	admin := newAdmin(client, config{Table: backend.Table, Timeout: 10 * time.Millisecond})
 	for name, call := range map[string]func(context.Context) error{"Check": admin.Check, "Ensure": admin.Ensure} {
 		if err := call(context.Background()); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%s = %v, want context.DeadlineExceeded", name, err)

@@ -58,16 +58,16 @@ func (a *Admin) Ensure(ctx context.Context) error {
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateTable.html
 func (a *Admin) createTable(ctx context.Context, client creator) (bool, error) {
 	in := &dynamodb.CreateTableInput{
-		TableName:   &a.cfg.Table,
+		TableName:   &a.schema.Table,
 		BillingMode: types.BillingModePayPerRequest,
-		KeySchema:   keySchema(a.cfg.Key, a.cfg.SortKey),
+		KeySchema:   keySchema(a.schema.Key, a.schema.SortKey),
 	}
 	for _, e := range in.KeySchema {
 		in.AttributeDefinitions = append(in.AttributeDefinitions, types.AttributeDefinition{
 			AttributeName: e.AttributeName, AttributeType: types.ScalarAttributeTypeS,
 		})
 	}
-	if a.cfg.Index != "" {
+	if a.schema.Index != "" {
 		in.AttributeDefinitions = append(in.AttributeDefinitions, a.indexAttributes()...)
 		index := a.index()
 		in.GlobalSecondaryIndexes = []types.GlobalSecondaryIndex{{IndexName: index.IndexName, KeySchema: index.KeySchema, Projection: index.Projection}}
@@ -92,7 +92,7 @@ func keySchema(partition, sort string) []types.KeySchemaElement {
 func (a *Admin) indexAttributes() []types.AttributeDefinition {
 	return []types.AttributeDefinition{
 		{AttributeName: aws.String(record.UserAttribute), AttributeType: types.ScalarAttributeTypeS},
-		{AttributeName: &a.cfg.Expires, AttributeType: types.ScalarAttributeTypeN},
+		{AttributeName: &a.schema.Expires, AttributeType: types.ScalarAttributeTypeN},
 	}
 }
 
@@ -100,8 +100,8 @@ func (a *Admin) indexAttributes() []types.AttributeDefinition {
 // creation time, which shows whether MaxLifetime has ended the session.
 func (a *Admin) index() *types.CreateGlobalSecondaryIndexAction {
 	return &types.CreateGlobalSecondaryIndexAction{
-		IndexName:  &a.cfg.Index,
-		KeySchema:  keySchema(record.UserAttribute, a.cfg.Expires),
+		IndexName:  &a.schema.Index,
+		KeySchema:  keySchema(record.UserAttribute, a.schema.Expires),
 		Projection: &types.Projection{ProjectionType: types.ProjectionTypeInclude, NonKeyAttributes: record.ProjectedAttributes()},
 	}
 }
@@ -123,11 +123,11 @@ func (a *Admin) ensureIndex(ctx context.Context, client creator, table *types.Ta
 		return index == nil || index.IndexStatus == types.IndexStatusCreating
 	}
 	index := a.findIndex(table)
-	if a.cfg.Index == "" || !isCreating(index) {
+	if a.schema.Index == "" || !isCreating(index) {
 		return table, nil
 	}
 	isMissing := index == nil // as far as the last description shows
-	err := a.poll(ctx, fmt.Sprintf("has the index %q", a.cfg.Index), func() (done bool, err error) {
+	err := a.poll(ctx, fmt.Sprintf("has the index %q", a.schema.Index), func() (done bool, err error) {
 		var addErr error
 		if isMissing {
 			addErr = a.addIndex(ctx, client, table)
@@ -163,9 +163,9 @@ func (a *Admin) addIndex(ctx context.Context, client creator, table *types.Table
 	if p := table.ProvisionedThroughput; p != nil && aws.ToInt64(p.ReadCapacityUnits) > 0 && aws.ToInt64(p.WriteCapacityUnits) > 0 {
 		create.ProvisionedThroughput = &types.ProvisionedThroughput{ReadCapacityUnits: p.ReadCapacityUnits, WriteCapacityUnits: p.WriteCapacityUnits}
 	}
-	r := request{a, fmt.Sprintf("add the index %q to", a.cfg.Index), "UpdateTable"}
+	r := request{a, fmt.Sprintf("add the index %q to", a.schema.Index), "UpdateTable"}
 	_, err := send(ctx, r, client.UpdateTable, &dynamodb.UpdateTableInput{
-		TableName:                   &a.cfg.Table,
+		TableName:                   &a.schema.Table,
 		AttributeDefinitions:        a.indexAttributes(),
 		GlobalSecondaryIndexUpdates: []types.GlobalSecondaryIndexUpdate{{Create: create}},
 	})
@@ -202,8 +202,8 @@ func (a *Admin) ensureTTL(ctx context.Context, client creator, created bool) (*t
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateTimeToLive.html
 func (a *Admin) enableTTL(ctx context.Context, client creator) error {
 	_, err := send(ctx, request{a, "turn on TTL of", "UpdateTimeToLive"}, client.UpdateTimeToLive, &dynamodb.UpdateTimeToLiveInput{
-		TableName:               &a.cfg.Table,
-		TimeToLiveSpecification: &types.TimeToLiveSpecification{AttributeName: &a.cfg.Expires, Enabled: aws.Bool(true)},
+		TableName:               &a.schema.Table,
+		TimeToLiveSpecification: &types.TimeToLiveSpecification{AttributeName: &a.schema.Expires, Enabled: aws.Bool(true)},
 	})
 	return err
 }
@@ -212,7 +212,7 @@ func (a *Admin) enableTTL(ctx context.Context, client creator) error {
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Scan.html
 func (a *Admin) isEmpty(ctx context.Context, client creator) (bool, error) {
 	out, err := send(ctx, request{a, "look for items in", "Scan"}, client.Scan, &dynamodb.ScanInput{
-		TableName:      &a.cfg.Table,
+		TableName:      &a.schema.Table,
 		ConsistentRead: aws.Bool(true),
 		Limit:          aws.Int32(1),
 	})
@@ -241,7 +241,7 @@ func (a *Admin) poll(ctx context.Context, goal string, look func() (done bool, e
 			return err
 		}
 		if ended := backoff.Pause(ctx); ended != nil {
-			return errors.Join(fmt.Errorf("dynamostore: wait until table %q %s: DynamoDB is not done yet; call EnsureTable again: %w", a.cfg.Table, goal, ended), err)
+			return errors.Join(fmt.Errorf("dynamostore: wait until table %q %s: DynamoDB is not done yet; call EnsureTable again: %w", a.schema.Table, goal, ended), err)
 		}
 	}
 }

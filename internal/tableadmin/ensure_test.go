@@ -13,20 +13,19 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"example.com/dynamostore/internal/dynamotest"
-	"example.com/dynamostore/internal/tableadmin"
 )
 
 func TestEnsureCreatesTheTable(t *testing.T) {
 	for _, test := range []struct {
 		name  string
-		cfg   tableadmin.Config
+		cfg   config
 		key   string
 		ttl   string
 		index string
 	}{
 		{name: "defaults", key: "id HASH", ttl: "expires"},
-		{name: "names and a sort key", cfg: tableadmin.Config{Key: "pk", SortKey: "sk", Expires: "ttl"}, key: "pk HASH, sk RANGE", ttl: "ttl"},
-		{name: "index", cfg: tableadmin.Config{Index: "by-user"}, key: "id HASH", ttl: "expires", index: "by-user: user HASH, expires RANGE, INCLUDE created, seen, label"},
+		{name: "names and a sort key", cfg: config{Key: "pk", SortKey: "sk", Expires: "ttl"}, key: "pk HASH, sk RANGE", ttl: "ttl"},
+		{name: "index", cfg: config{Index: "by-user"}, key: "id HASH", ttl: "expires", index: "by-user: user HASH, expires RANGE, INCLUDE created, seen, label"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			backend := dynamotest.New(t)
@@ -189,7 +188,7 @@ func TestEnsureWaits(t *testing.T) {
 			for op, answers := range test.answers {
 				backend.Inject(op, answers...)
 			}
-			cfg := tableadmin.Config{Table: backend.Table}
+			cfg := config{Table: backend.Table}
 			if test.index {
 				cfg = withIndex(backend.Table)
 			}
@@ -205,7 +204,7 @@ func TestEnsureWaits(t *testing.T) {
 		backend := dynamotest.New(t)
 		complete().create(t, backend)
 		backend.Inject("DescribeTable", tableStatus("DELETING"))
-		wantText(t, newAdmin(backend.Client, tableadmin.Config{Table: backend.Table}).Ensure(t.Context()),
+		wantText(t, newAdmin(backend.Client, config{Table: backend.Table}).Ensure(t.Context()),
 			`dynamostore: table "`+backend.Table+`": the table is being deleted (DELETING); wait until it is gone, then create it with EnsureTable`)
 	})
 }

@@ -19,19 +19,24 @@ import (
 	"example.com/dynamostore/internal/tableadmin"
 )
 
+// config is the schema of a table, and the timeout of its Admin.
+type config struct {
+	Table, Key, SortKey, Expires, Index string
+	Timeout                             time.Duration
+}
+
 // newAdmin returns an Admin whose empty names are the Store's defaults.
-func newAdmin(client record.Client, cfg tableadmin.Config) *tableadmin.Admin {
-	cfg.Table = cmp.Or(cfg.Table, "sessions")
-	cfg.Key = cmp.Or(cfg.Key, "id")
-	cfg.Expires = cmp.Or(cfg.Expires, "expires")
-	cfg.Timeout = cmp.Or(cfg.Timeout, 5*time.Second)
-	table := record.New(client, record.Schema{Table: cfg.Table, Key: cfg.Key, SortKey: cfg.SortKey, Expires: cfg.Expires, Data: "data"})
-	return tableadmin.New(client, table, cfg)
+func newAdmin(client record.Client, cfg config) *tableadmin.Admin {
+	table := record.New(client, record.Schema{
+		Table: cmp.Or(cfg.Table, "sessions"), Key: cmp.Or(cfg.Key, "id"), SortKey: cfg.SortKey, Data: "data",
+		Expires: cmp.Or(cfg.Expires, "expires"), Index: cfg.Index,
+	})
+	return tableadmin.New(client, table, cmp.Or(cfg.Timeout, 5*time.Second))
 }
 
 // withIndex is the Config of a table with an index of users.
-func withIndex(table string) tableadmin.Config {
-	return tableadmin.Config{Table: table, Index: "user-index"}
+func withIndex(table string) config {
+	return config{Table: table, Index: "user-index"}
 }
 
 // tableSpec is a table that somebody made. A key is its name and type, as in "id:S".

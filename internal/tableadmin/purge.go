@@ -31,7 +31,7 @@ func (a *Admin) Purge(ctx context.Context, opts PurgeOptions) (PurgeStats, error
 	defer cancel()
 	p := &purge{Admin: a, opts: opts, reported: time.Now()}
 	if n := time.Duration(opts.PerSecond); n > 0 {
-		p.limiter.interval = (time.Second + n - 1) / n // rounded up, so that no second has an extra call
+		p.interval = (time.Second + n - 1) / n // rounded up, so that no second has an extra call
 	}
 	segments := max(opts.Segments, 1)
 	errs := make(chan error, segments)
@@ -52,17 +52,18 @@ func (a *Admin) Purge(ctx context.Context, opts PurgeOptions) (PurgeStats, error
 // purge is one call of Purge.
 type purge struct {
 	*Admin
-	opts    PurgeOptions
-	limiter limiter
+	opts     PurgeOptions
+	interval time.Duration // between two deletions
 
 	mu       sync.Mutex
+	next     time.Time // of the next deletion
 	stats    PurgeStats
 	reported time.Time // when Progress was last called
 }
 
 func (p *purge) purgeSegment(ctx context.Context, segment int) error {
 	scan := record.ScanOptions{
-		Segment: segment, Segments: p.opts.Segments, Timeout: p.cfg.Timeout, Patient: true, Tombstones: true,
+		Segment: segment, Segments: p.opts.Segments, Timeout: p.timeout, Patient: true, Tombstones: true,
 		EndOfPage: func() { p.report(0) },
 	}
 	for e, err := range p.table.Scan(ctx, scan) {
@@ -75,7 +76,6 @@ func (p *purge) purgeSegment(ctx context.Context, segment int) error {
 			return err
 		}
 	}
-	p.report(0)
 	return nil
 }
 
@@ -84,14 +84,14 @@ func (p *purge) purgeItem(ctx context.Context, e record.Entry) (deleted bool, er
 	if !e.Item.HasExpires || p.opts.IsLive(e.Item) {
 		return false, nil
 	}
-	if err := p.limiter.wait(ctx); err != nil {
-		return false, fmt.Errorf("dynamostore: purge table %q: %w", p.cfg.Table, err)
+	if err := p.pace(ctx); err != nil {
+		return false, fmt.Errorf("dynamostore: purge table %q: %w", p.schema.Table, err)
 	}
 	createdBefore := int64(-1) // no absolute lifetime
 	if p.opts.MaxLifetime > 0 {
 		createdBefore = max(time.Now().Add(-p.opts.MaxLifetime).Unix(), -1)
 	}
-	return p.table.Purge(ctx, e, createdBefore, p.cfg.Timeout)
+	return p.table.Purge(ctx, e, createdBefore, p.timeout)
 }
 
 func (p *purge) count(deleted bool, err error) {
@@ -121,21 +121,14 @@ func (p *purge) report(interval time.Duration) {
 	}
 }
 
-// limiter spaces calls evenly. It does not make up for unused time.
-type limiter struct {
-	interval time.Duration // 0: no limit
-
-	mu   sync.Mutex
-	next time.Time
-}
-
-// wait waits for the caller's turn, or until ctx is done, and then returns the context's error.
-func (l *limiter) wait(ctx context.Context) error {
-	l.mu.Lock()
+// pace waits until the next deletion may be sent, or until ctx is done, and then returns the
+// context's error. It spaces deletions evenly, and does not make up for unused time.
+func (p *purge) pace(ctx context.Context) error {
+	p.mu.Lock()
 	now := time.Now()
-	pause := max(l.next.Sub(now), 0)
-	l.next = now.Add(pause + l.interval)
-	l.mu.Unlock()
+	pause := max(p.next.Sub(now), 0)
+	p.next = now.Add(pause + p.interval)
+	p.mu.Unlock()
 	if err := ctx.Err(); err != nil || pause == 0 {
 		return err
 	}

@@ -12,27 +12,19 @@ import (
 	"example.com/dynamostore/internal/record"
 )
 
-// Config says what the table should be.
-type Config struct {
-	Table   string        // name or ARN
-	Key     string        // partition key, type S
-	SortKey string        // sort key, type S; empty if the table has none
-	Expires string        // TTL attribute, and sort key of the index of users
-	Index   string        // index of users; empty if there is none
-	Timeout time.Duration // bounds each request
-}
-
 // Admin takes care of one table.
 type Admin struct {
-	client any // has the methods of describer or creator if they are needed
-	table  *record.Table
-	cfg    Config
+	client  any // has the methods of describer or creator if they are needed
+	table   *record.Table
+	schema  record.Schema
+	timeout time.Duration
 }
 
 // New returns the Admin of a table. Check needs a client with the methods DescribeTable and
-// DescribeTimeToLive; Ensure also needs CreateTable, UpdateTable, UpdateTimeToLive and Scan.
-func New(client any, table *record.Table, cfg Config) *Admin {
-	return &Admin{client: client, table: table, cfg: cfg}
+// DescribeTimeToLive; Ensure also needs CreateTable, UpdateTable, UpdateTimeToLive and Scan. Each
+// request ends after timeout.
+func New(client any, table *record.Table, timeout time.Duration) *Admin {
+	return &Admin{client: client, table: table, schema: table.Schema(), timeout: timeout}
 }
 
 type options = func(*dynamodb.Options)
@@ -59,7 +51,7 @@ func (a *Admin) unsupported(methods string) error {
 
 // problem returns an error about the table.
 func (a *Admin) problem(format string, args ...any) error {
-	return fmt.Errorf("dynamostore: table %q: %s", a.cfg.Table, fmt.Sprintf(format, args...))
+	return fmt.Errorf("dynamostore: table %q: %s", a.schema.Table, fmt.Sprintf(format, args...))
 }
 
 // request describes a request for its error: what it does to the table, and its operation.
@@ -70,7 +62,7 @@ type request struct {
 
 // send sends a request within Config.Timeout.
 func send[In, Out any](ctx context.Context, r request, call func(context.Context, *In, ...options) (*Out, error), in *In) (*Out, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, r.cfg.Timeout, record.ErrTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, r.timeout, record.ErrTimeout)
 	defer cancel()
 	out, err := call(ctx, in)
 	if err != nil {
@@ -83,7 +75,7 @@ func send[In, Out any](ctx context.Context, r request, call func(context.Context
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DescribeTable.html
 func (a *Admin) describeTable(ctx context.Context, client describer) (*types.TableDescription, error) {
 	r := request{a, "describe", "DescribeTable"}
-	out, err := send(ctx, r, client.DescribeTable, &dynamodb.DescribeTableInput{TableName: &a.cfg.Table})
+	out, err := send(ctx, r, client.DescribeTable, &dynamodb.DescribeTableInput{TableName: &a.schema.Table})
 	if err == nil && (out == nil || out.Table == nil) {
 		err = a.emptyResponse(r.operation)
 	}
@@ -97,7 +89,7 @@ func (a *Admin) describeTable(ctx context.Context, client describer) (*types.Tab
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DescribeTimeToLive.html
 func (a *Admin) describeTTL(ctx context.Context, client describer) (*types.TimeToLiveDescription, error) {
 	r := request{a, "describe TTL of", "DescribeTimeToLive"}
-	out, err := send(ctx, r, client.DescribeTimeToLive, &dynamodb.DescribeTimeToLiveInput{TableName: &a.cfg.Table})
+	out, err := send(ctx, r, client.DescribeTimeToLive, &dynamodb.DescribeTimeToLiveInput{TableName: &a.schema.Table})
 	if err == nil && (out == nil || out.TimeToLiveDescription == nil) {
 		err = a.emptyResponse(r.operation)
 	}
