@@ -31,9 +31,9 @@ var mutantTable = []mutant{
 		name: "an update is not conditional on the version that was read",
 		file: "internal/record/write.go",
 		old: `case base.Version != "":
-		e.conditions = append(e.conditions, "#version = :read AND attribute_exists(#data)")`,
+		e.require("#version = :read AND`,
 		new: `case base.Version != "":
-		e.conditions = append(e.conditions, "(#version = :read OR attribute_exists(#version)) AND attribute_exists(#data)")`,
+		e.require("(#version = :read OR attribute_exists(#version)) AND`,
 		modes: "Merge,Refuse", calm: true, histories: 500,
 	},
 	{
