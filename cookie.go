@@ -102,23 +102,18 @@ func setCookie(w http.ResponseWriter, c *http.Cookie) {
 }
 
 // newName returns the name of a new session, from Config.NewID.
-func (s *Store) newName() (sessiondb.Name, error) {
-	id := s.cfg.NewID()
-	key, err := s.newKey(id)
-	return sessiondb.Name{ID: id, Key: key}, err
-}
+func (s *Store) newName() (sessiondb.Name, error) { return s.nameOf(s.cfg.NewID()) }
 
-// newKey returns the partition key of a session with a new ID, or an error if the ID cannot be
-// stored.
-func (s *Store) newKey(id string) (string, error) {
+// nameOf returns the name of a session with a new ID, or an error if the ID cannot be stored.
+func (s *Store) nameOf(id string) (sessiondb.Name, error) {
 	key, ok := s.key(id)
 	switch {
 	case ok:
-		return key, nil
+		return sessiondb.Name{ID: id, Key: key}, nil
 	case id == "" || len(key) > maxKey || !utf8.ValidString(key):
-		return "", fmt.Errorf("dynamostore: the session's ID, from Config.NewID or the application, has %d bytes; want 1 to %d of UTF-8, Config.KeyPrefix included", len(id), maxKey)
+		return sessiondb.Name{}, fmt.Errorf("dynamostore: the session's ID, from Config.NewID or the application, has %d bytes; want 1 to %d of UTF-8, Config.KeyPrefix included", len(id), maxKey)
 	default:
-		return "", fmt.Errorf("dynamostore: the session's ID, from Config.NewID or the application, contains the last character of Config.KeyPrefix, %q; end the prefix with a character that no ID contains, or set HashIDs", s.cfg.KeyPrefix)
+		return sessiondb.Name{}, fmt.Errorf("dynamostore: the session's ID, from Config.NewID or the application, contains the last character of Config.KeyPrefix, %q; end the prefix with a character that no ID contains, or set HashIDs", s.cfg.KeyPrefix)
 	}
 }
 

@@ -142,101 +142,84 @@ func (s *Store) Get(r *http.Request, name string) (*sessions.Session, error) {
 // New is like Get, but without the registry: each call reads the table and returns a separate
 // session.
 func (s *Store) New(r *http.Request, name string) (*sessions.Session, error) {
-	ctx, observed := s.observing(r.Context())
-	find := s.peek
-	if s.cfg.Concurrency == Lock {
-		find = s.lock
-	}
-	session, err := s.load(ctx, r, name, find)
-	observed.end(OpLoad, err)
-	return session, err
+	return s.load(r, name, s.cfg.Concurrency == Lock)
 }
 
 // Peek is like New, for a request that only reads the session. With Concurrency: Lock, it does not
 // wait for the lock, so another request may be about to change the session. The session is not kept
 // in gorilla's registry, and saving it returns [ErrReadOnly].
 func (s *Store) Peek(r *http.Request, name string) (*sessions.Session, error) {
-	ctx, observed := s.observing(r.Context())
-	session, err := s.load(ctx, r, name, s.peek)
-	stateOf(session).status = statusReadOnly
-	observed.end(OpLoad, err)
+	session, err := s.load(r, name, false)
+	states.Get(session).status = statusReadOnly
 	return session, err
 }
 
-// load implements New and Peek. ctx carries the observation.
-func (s *Store) load(ctx context.Context, r *http.Request, name string, find finder) (*sessions.Session, error) {
-	session := sessions.NewSession(s, name)
+// load implements New and Peek.
+func (s *Store) load(r *http.Request, name string, lock bool) (session *sessions.Session, err error) {
+	ctx, observed := s.observing(r.Context())
+	defer func() { observed.end(OpLoad, err) }()
+	session = sessions.NewSession(s, name)
 	session.IsNew = true
 	*session.Options = s.options(nil)
-	st := &state{loaded: true, options: *session.Options}
-	states.Set(session, st)
+	st := states.Get(session)
+	*st = state{loaded: true, options: *session.Options}
 	if err := checkName(name); err != nil {
 		return session, err
 	}
-
 	var first error
 	for i, c := range r.CookiesNamed(name) {
-		o, err := s.open(ctx, r, c, find)
+		opened, values, err := s.open(ctx, r, c, lock)
 		switch {
-		case o.found.Status == sessiondb.Live:
-			session.ID = o.id
-			session.IsNew = false
-			session.Values = o.found.Values
-			if age, ok := o.found.Session.MaxAge(); ok {
-				session.Options.MaxAge = age
-			}
-			*st = state{
-				status: statusStored, loaded: true, cookieID: o.id, stored: o.found.Session,
-				options: *session.Options, resign: o.resign, lease: o.lease,
-			}
+		case opened.status == statusStored:
+			session.ID, session.IsNew, session.Values = opened.cookieID, false, values
+			*session.Options = opened.options
+			*st = opened
 			return session, nil
-		case o.unreadable:
-			st.status, st.cookieID, st.lease = statusUnreadable, o.id, o.lease
+		case opened.status == statusUnreadable:
+			*st = opened
 			return session, err
 		case i == 0:
-			first = err
-			st.cookieID = o.id
-			if o.found.Status == sessiondb.Moved {
-				st.status = statusRotated
-			}
+			*st, first = opened, err
 		}
 	}
 	return session, first
 }
 
-// opened is the result of opening a cookie.
-type opened struct {
-	id         string // empty if the cookie does not verify
-	resign     bool
-	found      sessiondb.Found
-	unreadable bool // the table could not be read
-	lease      *sessiondb.Lease
-}
-
-// open uses find to load the session whose ID a cookie carries.
-func (s *Store) open(ctx context.Context, r *http.Request, c *http.Cookie, find finder) (o opened, err error) {
+// open loads the session whose ID a cookie carries, and returns its state and its values.
+func (s *Store) open(ctx context.Context, r *http.Request, c *http.Cookie, lock bool) (state, map[any]any, error) {
+	st := state{loaded: true, options: s.options(nil)}
 	id, resign, err := s.decodeCookie(c)
 	if err != nil {
-		return o, err
+		return st, nil, err
 	}
-	o.id, o.resign = id, resign
+	st.cookieID = id
 	key, ok := s.key(id)
 	if !ok {
-		return o, nil // there can be no such session
+		return st, nil, nil // there can be no such session
 	}
-	o.found, o.lease, err = find(ctx, r, sessiondb.Name{ID: id, Key: key})
-	o.unreadable = err != nil && !errors.Is(err, ErrUndecodable)
-	return o, err
+	name := sessiondb.Name{ID: id, Key: key}
+	var found sessiondb.Found
+	var lease *sessiondb.Lease
+	if lock {
+		found, lease, err = s.lock(ctx, r, name)
+	} else {
+		found, err = s.db.Load(ctx, name)
+	}
+	switch {
+	case err != nil && !errors.Is(err, ErrUndecodable):
+		st.status, st.lease = statusUnreadable, lease
+	case found.Status == sessiondb.Live:
+		st.status, st.stored, st.resign, st.lease = statusStored, found.Session, resign, lease
+		if age, ok := found.Session.MaxAge(); ok {
+			st.options.MaxAge = age
+		}
+	case found.Status == sessiondb.Moved:
+		st.status = statusRotated
+	}
+	return st, found.Values, err
 }
 
-// A finder loads a session for a request. It may return a lock on the session.
-type finder func(context.Context, *http.Request, sessiondb.Name) (sessiondb.Found, *sessiondb.Lease, error)
-
-func (s *Store) peek(ctx context.Context, _ *http.Request, name sessiondb.Name) (sessiondb.Found, *sessiondb.Lease, error) {
-	found, err := s.db.Load(ctx, name)
-	return found, nil, err
-}
-
+// lock acquires the request's lock on a session, and loads it.
 func (s *Store) lock(ctx context.Context, r *http.Request, name sessiondb.Name) (sessiondb.Found, *sessiondb.Lease, error) {
 	lease := s.leaseOf(r, name)
 	found, waited, err := lease.Acquire(ctx, r.Context())

@@ -39,11 +39,6 @@ type state struct {
 	lease    *sessiondb.Lease  // the lock under which it was loaded; nil without Concurrency: Lock
 }
 
-// stateOf returns the state of a session. It is empty if the application made the session.
-func stateOf(session *sessions.Session) *state {
-	return states.GetOrSet(session, func() *state { return &state{} })
-}
-
 // leases holds the locks of each request, which its gorilla registry identifies. Like states, it
 // belongs to the process, since one request may use two Stores.
 var leases weakmap.Map[sessions.Registry, requestLeases]
@@ -57,11 +52,12 @@ type leaseKey struct{ table, key string }
 
 // leaseOf returns the request's lease on a session, held or not.
 func (s *Store) leaseOf(r *http.Request, name sessiondb.Name) *sessiondb.Lease {
-	of := leases.GetOrSet(sessions.GetRegistry(r), func() *requestLeases {
-		return &requestLeases{leases: make(map[leaseKey]*sessiondb.Lease)}
-	})
+	of := leases.Get(sessions.GetRegistry(r))
 	of.mu.Lock()
 	defer of.mu.Unlock()
+	if of.leases == nil {
+		of.leases = make(map[leaseKey]*sessiondb.Lease)
+	}
 	k := leaseKey{s.cfg.Table, name.Key}
 	if of.leases[k] == nil {
 		of.leases[k] = s.db.NewLease(name)

@@ -106,9 +106,6 @@ type DB struct {
 // New returns a DB for the sessions in table.
 func New(table *record.Table, cfg Config) *DB { return &DB{cfg: cfg, table: table} }
 
-// Waiting returns the number of sessions for which requests of this process hold a queue.
-func (db *DB) Waiting() int { return db.writers.Len() + db.lockers.Len() }
-
 // WithTimeout returns a context that ends after Config.Timeout.
 func (db *DB) WithTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(ctx, db.cfg.Timeout, record.ErrTimeout)
@@ -214,20 +211,18 @@ func (db *DB) found(name Name, item *record.Item) (Found, error) {
 	case !db.IsLive(item):
 		return Found{}, nil
 	}
-	decoded, err := db.decode(name.Key, item)
+	values, outdated, err := db.decode(name.Key, item)
 	if err != nil {
 		return Found{}, err
 	}
-	values, err := snapshot.Clone(decoded.values)
+	kept, err := snapshot.Clone(values)
 	if err != nil { // a type that cannot be copied
-		again, err := db.decode(name.Key, item)
-		if err != nil {
+		if kept, _, err = db.decode(name.Key, item); err != nil {
 			return Found{}, err
 		}
-		values = again.values
 	}
-	session := Session{Name: name, item: item.WithoutData(), values: values, outdated: decoded.outdated}
-	return Found{Status: Live, Session: session, Values: decoded.values}, nil
+	session := Session{Name: name, item: item.WithoutData(), values: kept, outdated: outdated}
+	return Found{Status: Live, Session: session, Values: values}, nil
 }
 
 // IsLive reports whether item is a session that has neither ended nor expired. TTL may delete
@@ -257,44 +252,57 @@ func (db *DB) absoluteExpiry(created int64) time.Time {
 	return time.Unix(created, 0).Add(db.cfg.MaxLifetime)
 }
 
-// decoded is the decoded data of an item.
-type decoded struct {
-	values   map[any]any
-	outdated bool // it would be written in another form now
+// decode decodes the session in the item under key. outdated says that it would be written in
+// another form now.
+func (db *DB) decode(key string, item *record.Item) (values map[any]any, outdated bool, err error) {
+	current := false
+	if item.Codec == "" {
+		values, err = db.decodeForeign(item)
+	} else {
+		values, current, err = db.decodeOwn(key, item)
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	if values == nil {
+		values = make(map[any]any)
+	}
+	user, userErr := db.user(values)
+	label, labelErr := db.label(values)
+	outdated = !current || !item.IsCurrent() || userErr == nil && user != item.User || labelErr == nil && label != item.Label
+	return values, outdated, nil
 }
 
-// decode decodes the session in the item under key.
-func (db *DB) decode(key string, item *record.Item) (decoded, error) {
-	if item.Codec == "" {
-		return db.decodeForeign(item)
-	}
+// decodeOwn decodes an item that names its codec. current says that its envelope is as Config asks.
+func (db *DB) decodeOwn(key string, item *record.Item) (values map[any]any, current bool, err error) {
 	opened, err := db.cfg.Envelope.Open(db.binding(key), item.Codec, item.Data, item.Text, db.MaxLength)
 	if err != nil {
-		return decoded{}, db.undecodable(err.Error())
+		return nil, false, db.undecodable(err.Error())
 	}
-	name := envelope.Codec(item.Codec)
-	reason := "it was encoded by a codec that is neither Config.Codec nor in Config.ReadCodecs"
-	tried := false
+	reason := ""
 	for _, codec := range db.cfg.ReadCodecs {
-		if codec.Name() != name {
+		if codec.Name() != envelope.Codec(item.Codec) {
 			continue
 		}
 		values, err := codec.Decode(opened.Plain)
 		if err == nil {
-			return db.decodedAs(values, item, opened.Current), nil
+			return values, opened.Current, nil
 		}
-		if !tried { // report the first error; another JSONCodec, for example, may have other Types
-			reason, tried = decodeReason(err), true
+		if reason == "" { // report the first error; another JSONCodec, for example, may have other Types
+			reason = decodeReason(err)
 		}
 	}
-	return decoded{}, db.undecodable(reason)
+	if reason == "" {
+		reason = "it was encoded by a codec that is neither Config.Codec nor in Config.ReadCodecs"
+	}
+	return nil, false, db.undecodable(reason)
 }
 
 // decodeForeign decodes an item that does not name its codec.
-func (db *DB) decodeForeign(item *record.Item) (decoded, error) {
+func (db *DB) decodeForeign(item *record.Item) (map[any]any, error) {
 	candidates, err := db.cfg.Envelope.Foreign(item.Data, item.Text, db.MaxLength)
 	if err != nil {
-		return decoded{}, db.undecodable(err.Error())
+		return nil, db.undecodable(err.Error())
 	}
 	for _, codec := range db.cfg.ReadCodecs {
 		decode := codec.Decode
@@ -305,25 +313,11 @@ func (db *DB) decodeForeign(item *record.Item) (decoded, error) {
 		}
 		for _, data := range candidates {
 			if values, err := decode(data); err == nil {
-				return db.decodedAs(values, item, false), nil
+				return values, nil
 			}
 		}
 	}
-	return decoded{}, db.undecodable("it does not name its codec, and neither Config.Codec nor Config.ReadCodecs can decode it")
-}
-
-func (db *DB) decodedAs(values map[any]any, item *record.Item, current bool) decoded {
-	if values == nil {
-		values = make(map[any]any)
-	}
-	outdated := !current || !item.IsCurrent()
-	if user, err := db.user(values); err == nil && user != item.User {
-		outdated = true
-	}
-	if label, err := db.label(values); err == nil && label != item.Label {
-		outdated = true
-	}
-	return decoded{values, outdated}
+	return nil, db.undecodable("it does not name its codec, and neither Config.Codec nor Config.ReadCodecs can decode it")
 }
 
 // binding returns the item's primary key, to which encrypted data is bound.

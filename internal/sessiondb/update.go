@@ -48,16 +48,19 @@ func (db *DB) update(ctx context.Context, found Found, token string, change func
 	if err != nil || d.kind == Nothing {
 		return d.failed(), err
 	}
-	return db.writeRebasing(ctx, d, func(_ context.Context, d Draft, stored *record.Item) (Draft, error) {
-		if db.cfg.Mode == Lock {
-			return Draft{}, db.updateError(ErrLockLost)
-		}
-		found, err := db.found(d.name, stored)
-		if err != nil {
-			return Draft{}, err
-		}
-		return db.changeDraft(found, token, change)
-	})
+	return db.Write(ctx, d)
+}
+
+// updateAgain returns the draft that replaces d, a refused update, on top of stored.
+func (db *DB) updateAgain(d Draft, stored *record.Item) (Draft, error) {
+	if db.cfg.Mode == Lock {
+		return Draft{}, db.updateError(ErrLockLost)
+	}
+	found, err := db.found(d.name, stored)
+	if err != nil {
+		return Draft{}, err
+	}
+	return db.changeDraft(found, d.ours.Token, d.update)
 }
 
 // changeDraft calls change on the session's values, and returns the write of the result.
@@ -75,7 +78,9 @@ func (db *DB) changeDraft(found Found, token string, change func(values map[any]
 	if age, ok := found.Session.MaxAge(); ok {
 		c.MaxAge = age
 	}
-	return db.Draft(found.Session, c)
+	d, err := db.Draft(found.Session, c)
+	d.update = change
+	return d, err
 }
 
 // noMaxAge is not the MaxAge of any stored session.
