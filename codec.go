@@ -14,7 +14,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
+	"example.com/dynamostore/internal/envelope"
 	"example.com/dynamostore/internal/gobread"
 	"example.com/dynamostore/internal/sessiondb"
 	"example.com/dynamostore/internal/snapshot"
@@ -47,12 +49,17 @@ type Codec interface {
 // of them.
 func compiled(codec Codec) (Codec, error) {
 	switch c := codec.(type) {
+	case nil:
+		return nil, errors.New("is nil; want a Codec, such as GobCodec{}")
 	case GobCodec, *GobCodec:
 		return compiledGob{}, nil
 	case JSONCodec:
 		return c.compile()
 	case *JSONCodec:
 		return c.compile()
+	}
+	if name := codec.Name(); name == "" || envelope.Codec(name) != name || !utf8.ValidString(name) {
+		return nil, fmt.Errorf("its name is %q; want a name that is not empty and has no \"+\"", name)
 	}
 	return codec, nil
 }

@@ -2,11 +2,10 @@ package dynamostore
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base32"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -207,23 +206,12 @@ type LockConfig struct {
 }
 
 func (c LockConfig) withDefaults() LockConfig {
-	set := func(d *time.Duration, value time.Duration) {
-		if *d == 0 {
-			*d = value
-		}
-	}
-	set(&c.Wait, 10*time.Second)
-	set(&c.MinRetry, min(10*time.Millisecond, nonZero(c.MaxRetry, 10*time.Millisecond)))
-	set(&c.MaxRetry, max(50*time.Millisecond, c.MinRetry))
-	set(&c.Lease, 30*time.Second)
+	const minRetry, maxRetry = 10 * time.Millisecond, 50 * time.Millisecond
+	c.Wait = cmp.Or(c.Wait, 10*time.Second)
+	c.MinRetry = cmp.Or(c.MinRetry, min(minRetry, cmp.Or(c.MaxRetry, minRetry)))
+	c.MaxRetry = cmp.Or(c.MaxRetry, max(maxRetry, c.MinRetry))
+	c.Lease = cmp.Or(c.Lease, 30*time.Second)
 	return c
-}
-
-func nonZero(d, otherwise time.Duration) time.Duration {
-	if d == 0 {
-		return otherwise
-	}
-	return d
 }
 
 // Format prints the Config without its EncryptionKeys. Package fmt does not call it, and so prints
@@ -263,16 +251,11 @@ const (
 //
 // The error joins every mistake in cfg and the keys.
 func New(client Client, cfg Config, keyPairs ...[]byte) (*Store, error) {
-	var problems []error
-	if c, ok := client.(*dynamodb.Client); client == nil || ok && c == nil {
-		problems = append(problems, errors.New("dynamostore: client: is nil; pass one from NewClient"))
-	}
 	s, err := newStore(client, cfg, keyPairs)
-	problems = append(problems, err)
-	if err := errors.Join(problems...); err != nil {
-		return nil, err
+	if c, ok := client.(*dynamodb.Client); client == nil || ok && c == nil {
+		return nil, errors.Join(errors.New("dynamostore: client: is nil; pass one from NewClient"), err)
 	}
-	return s, nil
+	return s, err
 }
 
 // Open is [New] with a client that [NewClient] makes from the default AWS configuration:
@@ -307,14 +290,9 @@ func Must(store *Store, err error) *Store {
 }
 
 func newStore(client Client, cfg Config, keyPairs [][]byte) (*Store, error) {
-	lock := cfg.Lock
 	cfg = cfg.withDefaults()
 	readers, codecErr := cfg.codecs()
-	var lockErr error
-	if lock != (LockConfig{}) && cfg.Concurrency != Lock {
-		lockErr = errors.New("dynamostore: Config.Lock: is set, and Config.Concurrency is not Lock; set Concurrency: Lock, or leave Lock empty")
-	}
-	if err := errors.Join(cfg.check(), lockErr, codecErr, checkKeys(keyPairs)); err != nil {
+	if err := errors.Join(cfg.check(), codecErr, checkKeys(keyPairs)); err != nil {
 		return nil, err
 	}
 	s := &Store{
@@ -353,12 +331,12 @@ func (cfg Config) schema() record.Schema {
 		Data:      cfg.DataAttribute,
 		Expires:   cfg.ExpiresAttribute,
 		Prefix:    cfg.KeyPrefix,
+		Labels:    cfg.LabelKey != "",
 		Metered:   cfg.Observe != nil,
 	}
 	if cfg.UserKey != "" {
 		schema.Index = cfg.UserIndex
 	}
-	schema.Labels = cfg.LabelKey != ""
 	return schema
 }
 
@@ -366,7 +344,7 @@ func (cfg Config) schema() record.Schema {
 // first.
 func (s *Store) dbConfig(readers []sessiondb.Codec) sessiondb.Config {
 	cfg := s.cfg
-	db := sessiondb.Config{
+	return sessiondb.Config{
 		Table:      cfg.Table,
 		SortValue:  cfg.SortKeyValue,
 		Text:       cfg.DataType == String,
@@ -386,30 +364,24 @@ func (s *Store) dbConfig(readers []sessiondb.Codec) sessiondb.Config {
 		MaxLifetime:    cfg.MaxLifetime,
 		TouchInterval:  cfg.TouchInterval,
 		Timeout:        cfg.Timeout,
-		Lock:           sessiondb.LockConfig(cfg.Lock),
+		Lock:           sessiondb.LockConfig(cfg.Lock.withDefaults()),
+		UserKey:        cfg.UserKey,
+		LabelKey:       cfg.LabelKey,
 		NewName:        s.newName,
 		ObserveUnlock:  s.observeUnlock,
 	}
-	if cfg.UserKey != "" {
-		db.UserKey = cfg.UserKey
-	}
-	if cfg.LabelKey != "" {
-		db.LabelKey = cfg.LabelKey
-	}
-	return db
 }
 
+// withDefaults returns cfg with its defaults, except those of Lock: check needs to know what was
+// set.
 func (cfg Config) withDefaults() Config {
-	set := func(field *string, value string) {
-		if *field == "" {
-			*field = value
-		}
-	}
-	set(&cfg.Table, "sessions")
-	set(&cfg.KeyAttribute, "id")
-	set(&cfg.DataAttribute, "data")
-	set(&cfg.ExpiresAttribute, "expires")
-	set(&cfg.UserIndex, "user-index")
+	cfg.Table = cmp.Or(cfg.Table, "sessions")
+	cfg.KeyAttribute = cmp.Or(cfg.KeyAttribute, "id")
+	cfg.DataAttribute = cmp.Or(cfg.DataAttribute, "data")
+	cfg.ExpiresAttribute = cmp.Or(cfg.ExpiresAttribute, "expires")
+	cfg.UserIndex = cmp.Or(cfg.UserIndex, "user-index")
+	cfg.Lifetime = cmp.Or(cfg.Lifetime, 24*time.Hour)
+	cfg.Timeout = cmp.Or(cfg.Timeout, 5*time.Second)
 	cfg.EncryptionKeys = slices.Clone(cfg.EncryptionKeys)
 	for i, key := range cfg.EncryptionKeys {
 		cfg.EncryptionKeys[i] = bytes.Clone(key)
@@ -417,15 +389,8 @@ func (cfg Config) withDefaults() Config {
 	if cfg.Codec == nil {
 		cfg.Codec = GobCodec{}
 	}
-	if cfg.Lifetime == 0 {
-		cfg.Lifetime = 24 * time.Hour
-	}
-	cfg.Lock = cfg.Lock.withDefaults()
 	if cfg.NewID == nil {
 		cfg.NewID = newID
-	}
-	if cfg.Timeout == 0 {
-		cfg.Timeout = 5 * time.Second
 	}
 	return cfg
 }
@@ -458,15 +423,13 @@ func (cfg Config) check() error {
 		wrong("Table", "%q is not a table name; want 3–255 characters from a-z, A-Z, 0-9, _, - and ., or the table's ARN", cfg.Table)
 	}
 
-	type attribute struct{ field, name string }
-	attributes := []attribute{
+	taken := make(map[string]string)
+	for _, a := range []struct{ field, name string }{
 		{"KeyAttribute", cfg.KeyAttribute},
 		{"SortKeyAttribute", cfg.SortKeyAttribute},
 		{"DataAttribute", cfg.DataAttribute},
 		{"ExpiresAttribute", cfg.ExpiresAttribute},
-	}
-	taken := make(map[string]string)
-	for _, a := range attributes {
+	} {
 		switch other := taken[a.name]; {
 		case a.name == "": // only SortKeyAttribute has no default
 		case slices.Contains(record.ReservedAttributes(), a.name):
@@ -526,8 +489,11 @@ func (cfg Config) check() error {
 			wrong(d.field, "%v is negative; want a positive duration, or 0 for the default", d.value)
 		}
 	}
-	if cfg.Lock.MaxRetry < cfg.Lock.MinRetry {
-		wrong("Lock.MaxRetry", "%v is less than Lock.MinRetry, %v; want at least that", cfg.Lock.MaxRetry, cfg.Lock.MinRetry)
+	if lock := cfg.Lock.withDefaults(); lock.MaxRetry < lock.MinRetry {
+		wrong("Lock.MaxRetry", "%v is less than Lock.MinRetry, %v; want at least that", lock.MaxRetry, lock.MinRetry)
+	}
+	if cfg.Lock != (LockConfig{}) && cfg.Concurrency != Lock {
+		wrong("Lock", "is set, and Config.Concurrency is not Lock; set Concurrency: Lock, or leave Lock empty")
 	}
 	return errors.Join(problems...)
 }
@@ -540,24 +506,13 @@ func (cfg Config) codecs() (readers []sessiondb.Codec, err error) {
 		if i > 0 {
 			field = fmt.Sprintf("ReadCodecs[%d]", i-1)
 		}
-		if c == nil {
-			problems = append(problems, fmt.Errorf("dynamostore: Config.%s: is nil; want a Codec, such as GobCodec{}", field))
-			continue
-		}
 		c, err := compiled(c)
 		if err != nil {
 			problems = append(problems, fmt.Errorf("dynamostore: Config.%s: %w", field, err))
-			continue
-		}
-		if name := c.Name(); name == "" || envelope.Codec(name) != name || !utf8.ValidString(name) {
-			problems = append(problems, fmt.Errorf("dynamostore: Config.%s: its name is %q; want a name that is not empty and has no \"+\"", field, name))
 		}
 		readers = append(readers, c)
 	}
-	if problems != nil {
-		return nil, errors.Join(problems...)
-	}
-	return readers, nil
+	return readers, errors.Join(problems...)
 }
 
 // checkKeys returns all mistakes in the cookies' keys, without showing the keys.
@@ -575,10 +530,4 @@ func checkKeys(keyPairs [][]byte) error {
 		}
 	}
 	return errors.Join(problems...)
-}
-
-// hash returns the SHA-256 hash of a session ID in hexadecimal.
-func hash(id string) string {
-	sum := sha256.Sum256([]byte(id))
-	return hex.EncodeToString(sum[:])
 }

@@ -124,7 +124,8 @@ func (s *Store) key(id string) (string, bool) {
 		return "", false
 	}
 	if s.cfg.HashIDs {
-		return s.cfg.KeyPrefix + hash(id), true
+		sum := sha256.Sum256([]byte(id))
+		return s.cfg.KeyPrefix + hex.EncodeToString(sum[:]), true
 	}
 	key := s.cfg.KeyPrefix + id
 	return key, len(key) <= maxKey && utf8.ValidString(key) && s.cfg.schema().Owns(key)

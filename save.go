@@ -148,11 +148,11 @@ func (s saving) chooseName() (name sessiondb.Name, err error) {
 	if pending, ok := s.st.stored.PendingName(); ok && (!s.ownID() || pending.ID == s.session.ID) {
 		return pending, nil
 	}
-	if s.ownID() {
-		name, err = s.nameOf(s.session.ID)
-	} else {
-		name, err = s.nameOf(s.cfg.NewID())
+	id := s.session.ID
+	if !s.ownID() {
+		id = s.cfg.NewID()
 	}
+	name, err = s.nameOf(id)
 	if err == nil && name.Key == s.st.stored.Name.Key {
 		err = fmt.Errorf("dynamostore: save to table %q: Config.NewID returned the session's own ID; want a new random one at each call", s.cfg.Table)
 	}

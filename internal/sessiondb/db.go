@@ -82,7 +82,7 @@ type Config struct {
 	Timeout       time.Duration // for each call
 	Lock          LockConfig
 
-	UserKey, LabelKey any // nil: none
+	UserKey, LabelKey string // empty: none
 
 	NewName func() (Name, error) // returns the name of a new session
 

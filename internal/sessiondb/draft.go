@@ -332,7 +332,7 @@ const maxKey = 2048
 // it has none.
 func (db *DB) user(values map[any]any) (string, error) {
 	v, ok := values[db.cfg.UserKey]
-	if !ok || db.cfg.UserKey == nil {
+	if !ok || db.cfg.UserKey == "" {
 		return "", nil
 	}
 	user, err := textOf(v)
@@ -353,7 +353,7 @@ const maxLabel = 256
 // label returns the label of a session with those values, or "" if it has none.
 func (db *DB) label(values map[any]any) (string, error) {
 	v, ok := values[db.cfg.LabelKey]
-	if !ok || db.cfg.LabelKey == nil {
+	if !ok || db.cfg.LabelKey == "" {
 		return "", nil
 	}
 	label, ok := v.(string)
