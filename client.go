@@ -53,9 +53,8 @@ type Client interface {
 //   - It sends a request up to 5 times, with pauses of up to 50, 100, 200 and 400 ms. It also
 //     retries truncated responses.
 //   - It only speaks HTTP/1.1, as DynamoDB does.
-//   - It does not lose connections and responses when the SDK closes a request body early.
-//   - It adds the checksum that error responses of some engines, such as DynamoDB Local, lack,
-//     about which the SDK would warn.
+//   - It does not lose connections and responses when the SDK closes a request body early, and adds
+//     the checksum that error responses of some engines, such as DynamoDB Local, lack.
 //
 // All settings in cfg are kept: credentials, region, endpoint, logger, middleware and so on.
 //
@@ -103,16 +102,14 @@ const (
 	// for this machine's CPU, and giving all of them up would only start the handshakes over.
 	handshakeTimeout = 2 * time.Second
 	// answerTimeout ends the wait for a response on a connection that died silently, such as after
-	// a failover or while a Lambda function slept. A response takes milliseconds. The timeout
-	// leaves room for a page of a scan and for calls about the table, and within the default
-	// Config.Timeout for a second attempt and the beginning of a third. For transactions, AWS
-	// recommends 1 s or more.
+	// a failover or while a Lambda function slept. It leaves room for a page of a scan and for
+	// calls about the table, and within the default Config.Timeout for a second attempt and the
+	// beginning of a third. For transactions, AWS recommends 1 s or more.
 	// https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
 	answerTimeout = 2 * time.Second
 	// idleTimeout is less than the 60 s after which DynamoDB closes connections, according to user
 	// reports; AWS documents no value. By closing first, this side never sends a request on a
-	// connection that is being closed. TCP keep-alive, every 30 s in the SDK's dialer, does not
-	// change that, but detects dead connections.
+	// connection that is being closed. TCP keep-alive does not change that.
 	// https://github.com/aws/aws-sdk-java/issues/1365
 	idleTimeout = 50 * time.Second
 )
@@ -121,8 +118,12 @@ const (
 func tune(client *awshttp.BuildableClient) *awshttp.BuildableClient {
 	ownTimeout := client.GetDialer().Timeout != awshttp.DefaultDialConnectTimeout
 	return client.WithTransportOptions(func(t *http.Transport) {
-		if !ownTimeout && t.DialContext != nil {
-			t.DialContext = withTimeout(connectTimeout, t.DialContext)
+		if dial := t.DialContext; !ownTimeout && dial != nil {
+			t.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+				ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+				defer cancel()
+				return dial(ctx, network, address)
+			}
 		}
 		replace(&t.TLSHandshakeTimeout, awshttp.DefaultHTTPTransportTLSHandleshakeTimeout, handshakeTimeout)
 		replace(&t.ResponseHeaderTimeout, 0, answerTimeout)
@@ -146,15 +147,6 @@ func tune(client *awshttp.BuildableClient) *awshttp.BuildableClient {
 func replace[T comparable](field *T, sdk, value T) {
 	if *field == sdk {
 		*field = value
-	}
-}
-
-// withTimeout bounds the time that dial takes.
-func withTimeout(d time.Duration, dial func(ctx context.Context, network, address string) (net.Conn, error)) func(ctx context.Context, network, address string) (net.Conn, error) {
-	return func(ctx context.Context, network, address string) (net.Conn, error) {
-		ctx, cancel := context.WithTimeout(ctx, d)
-		defer cancel()
-		return dial(ctx, network, address)
 	}
 }
 

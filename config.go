@@ -55,10 +55,9 @@ type Config struct {
 	// Codec encodes the values of sessions. Default: GobCodec{}.
 	Codec Codec
 	// ReadCodecs are further codecs whose sessions can be read; the next Save encodes them with
-	// Codec. To change the codec without logging anyone out, first add the new one here on all
-	// instances, then exchange the two, and remove the old one when its last session has ended.
-	// Items of other stores do not name their codec: Codec and then these are tried in order.
-	// Default: none.
+	// Codec. To change the codec, first add the new one here on all instances, then exchange the
+	// two, and remove the old one when its last session has ended. Items of other stores do not
+	// name their codec: Codec and then these are tried in order. Default: none.
 	ReadCodecs []Codec
 
 	// NoCompression turns compression off. By default, sessions above 1 KiB are compressed (zstd,
@@ -72,10 +71,9 @@ type Config struct {
 	// as "user" and "label", are not encrypted. For session IDs, see HashIDs.
 	//
 	// To change the key, first append the new one on all instances, then move it to the front. The
-	// next Save of a session encrypts it with the new key, even if it is unchanged, so the old key
-	// can be removed when the last session that was not saved since has ended. An instance without
-	// a session's key cannot read it (ErrUndecodable), so to start encrypting, switch all instances
-	// at once. Default: none; this package does not encrypt values.
+	// next Save of a session encrypts it with the new key, even if it is unchanged. An instance
+	// without a session's key cannot read it (ErrUndecodable), so to start encrypting, switch all
+	// instances at once. Default: none.
 	EncryptionKeys [][]byte
 	// ReadPlaintext, with EncryptionKeys, also accepts items that are not encrypted. Set it only
 	// while sessions are being migrated: someone who can write to the table can then make one up.
@@ -93,33 +91,31 @@ type Config struct {
 	// Lock configures Concurrency: Lock. Default: see LockConfig.
 	Lock LockConfig
 	// NoTransactions makes Regenerate use two conditional writes instead of a transaction: for
-	// global tables with multi-Region strong consistency, and for engines without
-	// TransactWriteItems. A client without that method has the same effect. If the process dies
-	// between the two writes, an item remains, under an ID that nobody knows, until it expires.
-	// Default: false.
+	// global tables with multi-Region strong consistency, and for engines (or a Client) without
+	// TransactWriteItems. If the process dies between the two writes, an item remains, under an ID
+	// that nobody knows, until it expires. Default: false.
 	NoTransactions bool
 
 	// Lifetime is how long a session lives after its last Save if its MaxAge is 0, so that its
 	// cookie ends with the browser. Any other session lives for its MaxAge. Default: 24 h.
 	Lifetime time.Duration
 	// MaxLifetime is the absolute timeout: a session ends this long after its creation, however
-	// active it is (OWASP Session Management Cheat Sheet, "Absolute Timeout"). Default: 0, no
-	// limit.
+	// active it is. Default: 0, no limit.
 	MaxLifetime time.Duration
 	// TouchInterval is the smallest step in which Saves move a session's end: a Save that would
 	// move it by less leaves it alone, whatever else it writes. If negative, every Save moves it.
 	// Default: 0, which is a twentieth of the session's lifetime.
 	TouchInterval time.Duration
 	// SkipEmpty makes Save of a new session without values do nothing: it stores no item and sets
-	// no cookie. It is for applications that save the session on every page, so that visitors
-	// without cookies, such as bots, do not leave an item with each request. Default: false.
+	// no cookie. So an application that saves the session on every page does not store one for each
+	// request of a bot. Default: false.
 	SkipEmpty bool
 
 	// UserKey is the key in Session.Values that holds the user: a value of any string or integer
-	// kind, or an encoding.TextMarshaler. Its text form is stored as the attribute "user", which
-	// UserIndex indexes so that UserSessions, UpdateUser and DestroyUser can find a user's
-	// sessions. A session without that key has no user; for an empty value, Save returns an error.
-	// The attribute is not encrypted. Default: "", no index.
+	// kind, or an encoding.TextMarshaler. Its text form is stored as the attribute "user", by which
+	// UserSessions, UpdateUser and DestroyUser find a user's sessions in UserIndex. A session
+	// without that key has no user; for an empty value, Save returns an error. The attribute is not
+	// encrypted. Default: "", no index.
 	UserKey string
 	// UserIndex is the name of the index of users. It has the partition key "user" and the sort key
 	// ExpiresAttribute, and projects "created", "seen" and "label". Default: "user-index".
@@ -130,9 +126,9 @@ type Config struct {
 	// "label", which is not encrypted. Default: "", no labels.
 	LabelKey string
 
-	// HashIDs stores the SHA-256 hashes of session IDs, in hexadecimal, instead of the IDs, so that
-	// someone who can read the table does not learn them. An ID and a cookie key are enough to take
-	// over a session. Turning HashIDs on or off ends all sessions. Default: false.
+	// HashIDs stores the SHA-256 hashes of session IDs, in hexadecimal, instead of the IDs, which
+	// are enough to take over a session for someone who has a cookie key as well. Turning HashIDs
+	// on or off ends all sessions. Default: false.
 	HashIDs bool
 	// NewID makes the IDs of new sessions. They must be impossible to guess: 128 random bits or
 	// more. Default: 256 random bits, in 52 characters of base32.
@@ -156,7 +152,6 @@ type Concurrency int
 const (
 	// Merge applies the request's changes on top of what others wrote since it loaded the session.
 	// After Save, Session.Values holds the merged values.
-	//
 	//   - Maps are merged key by key and structs field by field, at any depth.
 	//   - Slices keep what either request appended, and lose what either removed.
 	//   - For everything else, if two requests changed it, the later write wins. For a counter, use
@@ -182,17 +177,16 @@ const (
 //   - A request is identified by gorilla's registry, which the first Get or New puts into its
 //     context. A request made with r.WithContext shares the lock if it was made after that.
 //   - Two requests that lock two sessions in opposite order wait for each other until Wait ends.
-//   - The lock is two attributes of the item, and every write is conditional on the session's
-//     version and on nobody else holding the lock. So if the lease ends while the handler is still
-//     running, Save returns [ErrLockLost] instead of overwriting another request's changes. The
-//     same goes for a lock that was released early because the browser disconnected, which ends the
-//     request's context.
+//   - Every write is conditional on the session's version and on nobody else holding the lock. So
+//     if the lease ends while the handler is still running, or the browser disconnects, which ends
+//     the request's context, Save returns [ErrLockLost] instead of overwriting another request's
+//     changes.
 //   - On Lambda, no code runs after the response, so after a request without a Save the lock stays
 //     until its lease ends.
 //   - Acquiring a lock is a write: DynamoDB charges for the size of the whole item, even if the
 //     session is only read.
-//   - Whether a lease has ended is decided by the clock of the instance that wants the lock, so
-//     Lease should be long compared with the differences between the instances' clocks.
+//   - The clock of the instance that wants the lock decides whether a lease has ended. Lease should
+//     be long compared with the differences between the instances' clocks.
 type LockConfig struct {
 	// Wait is how long Get and New wait for the lock before they return ErrLockTimeout, not
 	// counting Config.Timeout for the last attempt. Default: 10 s.

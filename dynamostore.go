@@ -19,19 +19,16 @@
 //
 // # What Save does
 //
-// Get reads the item once per request. Save writes only if something changed:
+// Get reads the item once per request. Save writes only if something changed, and sets the cookie
+// only if the browser's is out of date:
 //
-//   - For an unchanged session, it writes nothing, except that it extends the session now and then
-//     ([Config.TouchInterval]).
-//   - It sets the cookie only when the browser's cookie is out of date.
 //   - A session that another request ended stays ended ([ErrGone]).
 //   - A session that could not be read is not overwritten ([ErrNotLoaded]).
 //   - If another request changed the session meanwhile, [Config.Concurrency] decides: the changes
 //     are merged, refused, overwritten, or kept apart by a lock.
 //   - A negative Options.MaxAge ends the session and deletes its cookie.
-//
-// If DynamoDB does not answer, Save returns an error, and it is unknown whether the session was
-// written. Save it again: the Store finds out first, so nothing is written twice.
+//   - If DynamoDB does not answer, it is unknown whether the session was written. Save it again:
+//     the Store finds out first, so nothing is written twice.
 //
 // # Logging in
 //
@@ -41,20 +38,17 @@
 //
 // # How long a session lives
 //
-// A session lives for its Options.MaxAge after its last Save: 30 days unless [Store.MaxAge] or the
-// session's Options say otherwise. A session with MaxAge 0, whose cookie ends with the browser,
-// lives for [Config.Lifetime]. Neither lives longer than [Config.MaxLifetime]. To extend a session
-// when it is read, save it: that costs nothing until its end moves by [Config.TouchInterval].
+// A session lives for its Options.MaxAge after its last Save, 30 days by default ([Store.MaxAge]),
+// or with MaxAge 0 for [Config.Lifetime], but never longer than [Config.MaxLifetime]. To extend a
+// session when it is read, save it: that costs nothing until its end moves by
+// [Config.TouchInterval].
 //
 // # What is stored
 //
 // [GobCodec], the default, stores what gorilla's other stores store. [JSONCodec] writes JSON that
-// other programs can read, and preserves Go types. An application may provide its own [Codec].
-// [Config.ReadCodecs] allows changing the codec without logging anyone out. Large sessions are
-// compressed, and [Config.EncryptionKeys] encrypts all of them. Items of other stores are read and
-// converted.
-//
-// # Tests
+// other programs can read. [Config.ReadCodecs] allows changing the codec without logging anyone
+// out. Large sessions are compressed, and [Config.EncryptionKeys] encrypts all of them. Items of
+// other stores are read and converted.
 //
 // Package dynamostoretest provides an in-memory DynamoDB for application tests.
 package dynamostore

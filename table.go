@@ -20,8 +20,8 @@ import (
 // touch a table whose key or index does not fit. It returns the result of [Store.CheckTable] on the
 // finished table.
 //
-// DynamoDB takes up to an hour to turn TTL on. EnsureTable waits until that has started, not until
-// it is done: expired sessions are not returned in the meantime either.
+// DynamoDB takes up to an hour to turn TTL on. EnsureTable does not wait for that: expired sessions
+// are not returned in the meantime either.
 //
 // Config.Timeout bounds each request. The client must have the methods of all the operations below,
 // and EnsureTable needs these permissions:
@@ -43,26 +43,23 @@ func (s *Store) EnsureTable(ctx context.Context) error { return s.admin().Ensure
 //   - with Config.UserKey, the index is missing, has the wrong key, does not project the required
 //     attributes, or is not ready.
 //
-// If it cannot check the table, the error says why: missing permissions, for each of the two
-// requests; missing or rejected credentials; no region, or one that does not exist; an endpoint
-// where nothing listens, or that is not DynamoDB.
+// If it cannot check the table, the error says why, such as missing permissions or credentials, or
+// a wrong region or endpoint.
 //
 // Config.Timeout bounds each request. CheckTable needs the permissions dynamodb:DescribeTable and
 // dynamodb:DescribeTimeToLive, and the client the methods of these names.
 func (s *Store) CheckTable(ctx context.Context) error { return s.admin().Check(ctx) }
 
 func (s *Store) admin() *tableadmin.Admin {
-	cfg := tableadmin.Config{
-		Table:   s.cfg.Table,
-		Key:     s.cfg.KeyAttribute,
-		SortKey: s.cfg.SortKeyAttribute,
-		Expires: s.cfg.ExpiresAttribute,
+	schema := s.cfg.schema()
+	return tableadmin.New(s.client, s.table, tableadmin.Config{
+		Table:   schema.Table,
+		Key:     schema.Key,
+		SortKey: schema.SortKey,
+		Expires: schema.Expires,
+		Index:   schema.Index,
 		Timeout: s.cfg.Timeout,
-	}
-	if s.cfg.UserKey != "" {
-		cfg.Index = s.cfg.UserIndex
-	}
-	return tableadmin.New(s.client, s.table, cfg)
+	})
 }
 
 // PurgeOptions configures PurgeExpired. The zero value suits a table that is in use.

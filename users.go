@@ -15,9 +15,10 @@ import (
 // SessionInfo describes a stored session, as listings and [Store.Load] return it. A time is zero if
 // the item does not hold it, as in another store's item.
 type SessionInfo struct {
-	// Key identifies the session to Load, Update, Destroy and DestroyUser. It is the item's
-	// partition key and contains the session's ID unless Config.HashIDs is set. The ID is a secret:
-	// anyone who can sign cookies could use it to take over the session. Do not show or log it.
+	// Key identifies the session to Load, Update, Destroy and DestroyUser, as the result of
+	// [Store.Key] does. It is the item's partition key and contains the session's ID unless
+	// Config.HashIDs is set. The ID is a secret: anyone who can sign cookies could use it to take
+	// over the session. Do not show or log it.
 	Key     string
 	User    string // the value under Config.UserKey; empty if the session has no user
 	Label   string // the value under Config.LabelKey; empty if the session has none
@@ -88,9 +89,9 @@ func (s *Store) list(ctx context.Context, list func(context.Context) iter.Seq2[s
 	}
 }
 
-// Load returns the session with the given key, which is a SessionInfo.Key or from [Store.Key], and
-// its values, which the caller may change. It takes no lock. It returns [ErrGone] if there is no
-// such session, and otherwise the same errors as Get.
+// Load returns the session with the given key, and its values, which the caller may change. It
+// takes no lock. It returns [ErrGone] if there is no such session, and otherwise the same errors as
+// Get.
 func (s *Store) Load(ctx context.Context, key string) (SessionInfo, map[any]any, error) {
 	if err := s.checkKey(key); err != nil {
 		return SessionInfo{}, nil, err
@@ -101,13 +102,11 @@ func (s *Store) Load(ctx context.Context, key string) (SessionInfo, map[any]any,
 	return SessionInfo(info), values, err
 }
 
-// Update changes the values of the session with the given key, which is a SessionInfo.Key or from
-// [Store.Key], outside of its requests. It loads the values, calls change, and saves them. If
-// another writer changed the session meanwhile, it calls change again with the new values, so
-// change may run more than once. change must not keep the map. The session's end does not move, and
-// no cookie is set.
-//
-// With Concurrency: Lock, Update waits for the lock and holds it while change runs.
+// Update changes the values of the session with the given key, outside of its requests. It loads
+// the values, calls change, and saves them. If another writer changed the session meanwhile, it
+// calls change again with the new values, so change may run more than once. change must not keep
+// the map. The session's end does not move. With Concurrency: Lock, Update waits for the lock and
+// holds it while change runs.
 //
 // If change returns an error, Update writes nothing and returns that error unwrapped. It returns
 // [ErrGone] if there is no such session, and otherwise the same errors as Get and Save.
@@ -138,10 +137,9 @@ func (s *Store) UpdateUser(ctx context.Context, user string, change func(values 
 	return updated, err
 }
 
-// Destroy ends the session with the given key, which is a SessionInfo.Key or from [Store.Key]. A
-// request that is using it gets [ErrGone] from Save. Destroying a missing session is not an error.
-// Destroy returns ErrGone if the session was given a new ID, under which it continues: list the
-// sessions again.
+// Destroy ends the session with the given key. A request that is using it gets [ErrGone] from Save.
+// Destroying a missing session is not an error. Destroy returns ErrGone if the session was given a
+// new ID, under which it continues: list the sessions again.
 func (s *Store) Destroy(ctx context.Context, key string) error {
 	if err := s.checkKey(key); err != nil {
 		return err

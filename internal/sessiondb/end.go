@@ -38,7 +38,7 @@ func (db *DB) End(ctx context.Context, s Session, name Name) error {
 		}
 	}
 	if gone {
-		return db.endError(ErrGone)
+		return fmt.Errorf("dynamostore: end a session in table %q: %w", db.cfg.Table, ErrGone)
 	}
 	return nil
 }
@@ -53,10 +53,6 @@ func (db *DB) endItem(ctx context.Context, key string, opts record.EndOptions) (
 	return nil, err
 }
 
-func (db *DB) endError(err error) error {
-	return fmt.Errorf("dynamostore: end a session in table %q: %w", db.cfg.Table, err)
-}
-
 // Destroy is End for a session of which only the key is known.
 func (db *DB) Destroy(ctx context.Context, key string) error {
 	ctx, cancel := db.WithTimeout(ctx)
@@ -65,9 +61,8 @@ func (db *DB) Destroy(ctx context.Context, key string) error {
 }
 
 // DestroyUser ends a user's sessions that were created before the call, except those whose keys are
-// in keep. It returns how many it ended, even if it returns an error. It skips a session that has
-// changed users by the time it gets to it. The index is eventually consistent, so DestroyUser
-// queries it until it shows nothing more to end.
+// in keep. It returns how many it ended, even if it returns an error. The index is eventually
+// consistent, so DestroyUser queries it until it shows nothing more to end.
 func (db *DB) DestroyUser(ctx context.Context, user string, keep []string) (ended int, err error) {
 	begin := time.Now().Unix()
 	done := make(map[string]bool) // keys that the index may still show
@@ -109,8 +104,7 @@ func (db *DB) endIfOwned(ctx context.Context, key, user string) (bool, error) {
 }
 
 // UpdateUser calls Update for each of a user's sessions in the index. It returns how many it
-// updated, even if it returns an error. It skips a session that has ended or changed users by the
-// time it gets to it.
+// updated, even if it returns an error.
 func (db *DB) UpdateUser(ctx context.Context, user string, change func(values map[any]any) error) (updated int, err error) {
 	errNotTheirs := errors.New("the session has another user")
 	var changeErr error
