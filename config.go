@@ -361,7 +361,7 @@ func (s *Store) dbConfig(readers []sessiondb.Codec) sessiondb.Config {
 		Lock:           sessiondb.LockConfig(cfg.Lock.withDefaults()),
 		UserKey:        cfg.UserKey,
 		LabelKey:       cfg.LabelKey,
-		NewName:        s.newName,
+		NewName:        func() (sessiondb.Name, error) { return s.nameOf(cfg.NewID()) },
 		ObserveUnlock:  s.observeUnlock,
 	}
 }

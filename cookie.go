@@ -101,9 +101,6 @@ func setCookie(w http.ResponseWriter, c *http.Cookie) {
 	http.SetCookie(w, c)
 }
 
-// newName returns the name of a new session, from Config.NewID.
-func (s *Store) newName() (sessiondb.Name, error) { return s.nameOf(s.cfg.NewID()) }
-
 // nameOf returns the name of a session with a new ID, or an error if the ID cannot be stored.
 func (s *Store) nameOf(id string) (sessiondb.Name, error) {
 	key, ok := s.key(id)

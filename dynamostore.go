@@ -232,10 +232,10 @@ func (s *Store) lock(ctx context.Context, r *http.Request, name sessiondb.Name) 
 //     (Config.TouchInterval), or if its item is not in the form that Config asks for.
 //   - A session with a negative Options.MaxAge is ended. Its cookie is deleted even if the write
 //     fails.
-//   - The cookie is set if the session was created or its end moved, if the session's Options
-//     changed, or if the cookie was signed with an older key. In the last case, if nothing is
-//     written, a read first makes sure that the session still exists. A response has one cookie per
-//     session name: a later one replaces an earlier one.
+//   - The cookie is set if the session was created, its end moved or its Options changed, or if the
+//     cookie was signed with an older key. In the last case, if nothing is written, a read first
+//     makes sure that the session still exists. A response has one cookie per session name: a later
+//     one replaces an earlier one.
 //   - If the session's Options are nil, the Store's apply.
 //
 // Save does not stop when the request's context is canceled: a browser that disconnects does not
@@ -276,8 +276,8 @@ func (s *Store) Save(r *http.Request, w http.ResponseWriter, session *sessions.S
 //     its own, with only what it changed. It gets [ErrGone] instead if it set no user and either
 //     added no value or had loaded the session of a user.
 //
-// Regenerate returns the same errors as Save. Setting session.ID to "" on a loaded session and
-// calling Save, as with other stores, does the same.
+// Regenerate returns the same errors as Save. As with other stores, setting the ID of a loaded
+// session to "" and calling Save does the same.
 func (s *Store) Regenerate(r *http.Request, w http.ResponseWriter, session *sessions.Session) error {
 	return s.save(r, w, session, true)
 }

@@ -98,9 +98,20 @@ func (s saving) write(ctx context.Context) (Op, error) {
 		err = fmt.Errorf("%w; if this session is a copy, save the one that Get or New returned", err)
 	}
 	if err == nil {
-		op = opOf(result)
+		op = ops[result.Kind]
+	}
+	if op == OpUpdate && result.Values != nil {
+		op = OpMerge
 	}
 	return op, s.commit(result, err)
+}
+
+var ops = map[sessiondb.Kind]Op{
+	sessiondb.Nothing: OpSkip,
+	sessiondb.Create:  OpCreate,
+	sessiondb.Update:  OpUpdate,
+	sessiondb.Touch:   OpTouch,
+	sessiondb.Move:    OpRegenerate,
 }
 
 // draft returns what has to be written, and which operation that is. Whatever can fail without
@@ -133,7 +144,7 @@ func (s saving) draft() (d sessiondb.Draft, op Op, err error) {
 	if st.resign || d.SetsCookie() {
 		_, err = s.newCookie(s.session.Name(), id, &s.wanted)
 	}
-	return d, opOf(sessiondb.Result{Kind: d.Kind()}), err
+	return d, ops[d.Kind()], err
 }
 
 // ownID reports whether the application chose the ID of a session that is created or moved.
@@ -198,22 +209,6 @@ func (s saving) commit(result sessiondb.Result, err error) error {
 	return nil
 }
 
-func opOf(r sessiondb.Result) Op {
-	switch {
-	case r.Kind == sessiondb.Create:
-		return OpCreate
-	case r.Kind == sessiondb.Move:
-		return OpRegenerate
-	case r.Kind == sessiondb.Touch:
-		return OpTouch
-	case r.Kind == sessiondb.Update && r.Values != nil:
-		return OpMerge
-	case r.Kind == sessiondb.Update:
-		return OpUpdate
-	}
-	return OpSkip
-}
-
 // replaceValues replaces the session's values, which were ours, by the stored ones. The map stays
 // the same, and so does every value that nobody else changed, since a handler may hold a pointer to
 // it.
@@ -244,7 +239,7 @@ func (s saving) logout(ctx context.Context) error {
 	}
 	name := st.stored.Name
 	if !st.stored.IsStored() {
-		name = sessiondb.Name{ID: cmp.Or(st.cookieID, session.ID)} // the application may have chosen session.ID
+		name = sessiondb.Name{ID: cmp.Or(st.cookieID, session.ID)} // or chosen by the application
 		if key, ok := s.key(name.ID); ok {
 			name.Key = key
 		}

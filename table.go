@@ -94,14 +94,13 @@ const maxParallel = 1000
 //   - It scans the whole table, with eventually consistent reads, for items with this Store's
 //     KeyPrefix and SortKeyValue. It deletes an item only if it is still expired at that moment, so
 //     a session saved meanwhile stays. An empty KeyPrefix matches all keys.
-//   - With Config.MaxLifetime, it also deletes sessions that have exceeded it.
-//   - It keeps items whose ExpiresAttribute is missing or not a number.
+//   - With Config.MaxLifetime, it also deletes sessions that have exceeded it. It keeps items whose
+//     ExpiresAttribute is missing or not a number.
 //   - If DynamoDB throttles it, or is busy with a transaction on the same item, it waits and
 //     retries, for as long as ctx allows. Timeouts and internal errors are retried a few times.
 //   - Any other error ends it, as does an item without the keys that Config names. When ctx ends,
 //     it stops after the response to the current deletion. The stats returned with the error count
-//     what was done until then.
-//   - It can be run again at any time.
+//     what was done until then. It can be run again at any time.
 //
 // This machine's clock decides what has expired. Config.Timeout bounds each request. PurgeExpired
 // needs the permissions dynamodb:Scan and dynamodb:DeleteItem, and the client the method Scan.

@@ -30,9 +30,8 @@ type SessionInfo struct {
 }
 
 // Key returns the session's SessionInfo.Key. It is empty if the session has no ID, as before its
-// first Save. A session that the application gave an ID has a key before it is stored. Use Key to
-// tell the current session from the user's others, as in DestroyUser(ctx, user,
-// store.Key(session)).
+// first Save. Use Key to tell the current session from the user's others, as in DestroyUser(ctx,
+// user, store.Key(session)).
 func (s *Store) Key(session *sessions.Session) string {
 	key, _ := s.key(session.ID)
 	return key
@@ -145,7 +144,7 @@ func (s *Store) Destroy(ctx context.Context, key string) error {
 		return err
 	}
 	ctx, observed := s.observing(ctx)
-	err := s.db.Destroy(ctx, key)
+	err := s.db.End(ctx, sessiondb.Session{}, sessiondb.Name{Key: key})
 	observed.end(OpDestroy, err)
 	return err
 }
@@ -161,10 +160,9 @@ func (s *Store) checkKey(key string) error {
 // in keep ("log out everywhere else"). It returns how many it ended, even if it returns an error.
 // It skips a session that is no longer that user's by the time it gets to it.
 //
-// A request in progress cannot bring an ended session back: its Save returns [ErrGone]. The index
-// that lists the sessions is eventually consistent, so DestroyUser queries it until it finds
-// nothing more. It may miss a session that the user starts during the call, or so shortly before
-// that the index does not show it yet. So prevent new logins first, for example by changing the
+// A request in progress cannot bring an ended session back: its Save returns [ErrGone]. DestroyUser
+// may miss a session that the user starts during the call, or so shortly before that the eventually
+// consistent index does not show it yet. So prevent new logins first, for example by changing the
 // password, then call DestroyUser, and if necessary once more a few seconds later.
 //
 // ctx bounds the call, and Config.Timeout each request.

@@ -5,10 +5,8 @@
 // A write has three steps. A [Draft] holds everything that the write needs, and does not change.
 // [DB.Write] sends it; if DynamoDB refuses it, DB.Write makes another draft on top of what is
 // stored now. The [Result] says what is known afterwards, and the caller commits that to its own
-// state.
-//
-// A write whose response was lost is pending: it may have been applied, or may still arrive. The
-// [Session] in the Result remembers it, and the next write of that session first finds out what
+// state. A write whose response was lost is pending: it may have been applied, or may still arrive.
+// The [Session] in the Result remembers it, and the next write of that session first finds out what
 // became of it.
 package sessiondb
 
@@ -121,15 +119,12 @@ type Name struct {
 // values in it, and the writes since then that were not answered. It is an immutable value. The
 // zero Session is not stored.
 type Session struct {
-	Name     Name
-	item     *record.Item // without its data; nil if nothing is stored, as far as is known
-	values   map[any]any  // of that item; not to be changed
-	outdated bool         // the item can be read, but would be written in another form now
-	pending  []pending    // oldest first
-
-	// setCookie says that an unanswered write may have moved the end, so the next write sets the
-	// cookie.
-	setCookie bool
+	Name      Name
+	item      *record.Item // without its data; nil if nothing is stored, as far as is known
+	values    map[any]any  // of that item; not to be changed
+	outdated  bool         // the item can be read, but would be written in another form now
+	pending   []pending    // oldest first
+	setCookie bool         // by the next write: an unanswered one may have moved the end
 }
 
 // pending is a write that may have been applied, or may still arrive.
@@ -243,10 +238,8 @@ var farAway = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
 
 // absoluteExpiry returns when a session with that creation time ends, however active it is.
 func (db *DB) absoluteExpiry(created int64) time.Time {
-	if db.cfg.MaxLifetime == 0 {
-		return farAway
-	}
-	if latest := farAway.Unix() - int64(db.cfg.MaxLifetime/time.Second); created > latest {
+	latest := farAway.Unix() - int64(db.cfg.MaxLifetime/time.Second)
+	if db.cfg.MaxLifetime == 0 || created > latest {
 		return farAway
 	}
 	return time.Unix(created, 0).Add(db.cfg.MaxLifetime)
@@ -288,7 +281,7 @@ func (db *DB) decodeOwn(key string, item *record.Item) (values map[any]any, curr
 		if err == nil {
 			return values, opened.Current, nil
 		}
-		if reason == "" { // report the first error; another JSONCodec, for example, may have other Types
+		if reason == "" { // report the first error: another JSONCodec may have other Types
 			reason = decodeReason(err)
 		}
 	}

@@ -10,10 +10,12 @@ import (
 	"example.com/dynamostore/internal/record"
 )
 
-// End ends the session s under name, which is zero if it is new, and under each name that an
-// unanswered write may have given it. A missing session is not an error. ErrGone means that another
-// request gave it a new name, under which it continues.
+// End ends the session s, which is zero if only its name is known, under name, which is zero if it
+// is new, and under each name that an unanswered write may have given it. A missing session is not
+// an error. ErrGone means that another request gave it a new name, under which it continues.
 func (db *DB) End(ctx context.Context, s Session, name Name) error {
+	ctx, cancel := db.WithTimeout(ctx)
+	defer cancel()
 	var stored *record.Item
 	if name.Key != "" {
 		var err error
@@ -46,18 +48,10 @@ func (db *DB) End(ctx context.Context, s Session, name Name) error {
 // endItem ends the session under key if opts allow it. Otherwise it returns the stored item.
 func (db *DB) endItem(ctx context.Context, key string, opts record.EndOptions) (*record.Item, error) {
 	err := db.table.End(ctx, key, opts)
-	var refused *record.Refused
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*record.Refused](err); ok {
 		return refused.Item, nil
 	}
 	return nil, err
-}
-
-// Destroy is End for a session of which only the key is known.
-func (db *DB) Destroy(ctx context.Context, key string) error {
-	ctx, cancel := db.WithTimeout(ctx)
-	defer cancel()
-	return db.End(ctx, Session{}, Name{Key: key})
 }
 
 // DestroyUser ends a user's sessions that were created before the call, except those whose keys are
@@ -96,8 +90,7 @@ func (db *DB) endIfOwned(ctx context.Context, key, user string) (bool, error) {
 	ctx, cancel := db.WithTimeout(ctx)
 	defer cancel()
 	err := db.table.End(ctx, key, record.EndOptions{User: user})
-	var refused *record.Refused
-	if errors.As(err, &refused) {
+	if _, ok := errors.AsType[*record.Refused](err); ok {
 		return false, nil
 	}
 	return err == nil, err

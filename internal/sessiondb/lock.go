@@ -76,11 +76,11 @@ func (l *Lease) Acquire(ctx, request context.Context) (Found, time.Duration, err
 	if waited || tries > 1 {
 		wait = max(time.Since(begin), 1)
 	}
-	var refused *record.Refused
+	refused, isRefused := errors.AsType[*record.Refused](err)
 	switch {
 	case err == nil:
 		l.hold(request)
-	case errors.As(err, &refused): // nothing to lock
+	case isRefused: // nothing to lock
 		l.MarkReleased()
 		item, err = refused.Item, nil
 	case err == errWait:
@@ -119,8 +119,8 @@ func (l *Lease) try(ctx, waiting context.Context) (item *record.Item, tries int,
 	backoff := record.Backoff{Min: l.db.cfg.Lock.MinRetry, Max: l.db.cfg.Lock.MaxRetry}
 	for tries = 1; ; tries++ {
 		item, err = l.lock(ctx)
-		var refused *record.Refused
-		if !errors.As(err, &refused) || !l.db.IsLive(refused.Item) || refused.Item.Malformed != "" {
+		refused, ok := errors.AsType[*record.Refused](err)
+		if !ok || !l.db.IsLive(refused.Item) || refused.Item.Malformed != "" {
 			return item, tries, err
 		}
 		if backoff.Pause(waiting) != nil {

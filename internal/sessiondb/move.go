@@ -93,8 +93,8 @@ func (d Draft) movedTo(name Name) Draft {
 func (db *DB) moveInTwoWrites(ctx context.Context, d Draft, w record.Write) error {
 	err := db.table.Create(ctx, d.newName.Key, d.base, w)
 	for err != nil {
-		var refused *record.Refused
-		if !errors.As(err, &refused) {
+		refused, ok := errors.AsType[*record.Refused](err)
+		if !ok {
 			return err
 		}
 		there := refused.Item

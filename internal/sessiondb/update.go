@@ -45,8 +45,8 @@ func (db *DB) updateLocked(ctx context.Context, name Name, change func(values ma
 
 func (db *DB) update(ctx context.Context, found Found, token string, change func(values map[any]any) error) (Result, error) {
 	d, err := db.changeDraft(found, token, change)
-	if err != nil || d.kind == Nothing {
-		return d.failed(), err
+	if err != nil {
+		return Result{}, err
 	}
 	return db.Write(ctx, d)
 }

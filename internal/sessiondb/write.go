@@ -66,13 +66,13 @@ func (db *DB) Write(ctx context.Context, d Draft) (Result, error) {
 			}
 		}
 		item, err := db.send(ctx, d)
-		var refused *record.Refused
+		refused, isRefused := errors.AsType[*record.Refused](err)
 		switch {
 		case err == nil:
 			return db.endHalfMoves(ctx, d, db.applied(d, item)), nil
 		case errors.Is(err, ErrTooLarge): // detected before anything is sent
 			return db.refused(ctx, d), err
-		case !errors.As(err, &refused):
+		case !isRefused:
 			return d.unanswered(), err
 		}
 		if d.kind == Move && !refused.Taken && !db.transacts() {
