@@ -216,8 +216,7 @@ func newRedialer(client *awshttp.BuildableClient) aws.HTTPClient {
 
 func (c redialer) Do(r *http.Request) (*http.Response, error) {
 	resp, err := c.Client.Do(r)
-	var timeout net.Error
-	if errors.As(err, &timeout) && timeout.Timeout() && r.Context().Err() == nil {
+	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() && r.Context().Err() == nil {
 		c.CloseIdleConnections()
 	}
 	return resp, err

@@ -140,8 +140,7 @@ type Config struct {
 	Timeout time.Duration
 
 	// Observe, if not nil, is called after each operation on sessions, in the operation's goroutine
-	// and with its context. It must be safe for concurrent use and return quickly. The Store asks
-	// DynamoDB for capacity units only if Observe is set. Default: nil.
+	// and with its context. It must be safe for concurrent use and return quickly. Default: nil.
 	Observe func(context.Context, Event)
 }
 

@@ -32,9 +32,9 @@
 //
 // # Logging in
 //
-// When a user logs in, call [Store.Regenerate] instead of Save: the session gets a new ID. With
-// [Config.UserKey], [Store.UserSessions] lists a user's sessions on all devices, [Store.Destroy]
-// ends one, and [Store.DestroyUser] ends all, or all but the current one.
+// When a user logs in, call [Store.Regenerate] instead of Save. With [Config.UserKey],
+// [Store.UserSessions] lists a user's sessions on all devices, [Store.Destroy] ends one, and
+// [Store.DestroyUser] ends all, or all but the current one.
 //
 // # How long a session lives
 //
@@ -254,8 +254,7 @@ func (s *Store) Save(r *http.Request, w http.ResponseWriter, session *sessions.S
 
 // Regenerate gives the session a new ID and saves it. Call it instead of Save when a user logs in
 // or gains any other privilege, so that an ID known before is worthless afterwards (session
-// fixation; OWASP Session Management Cheat Sheet, "Renew the Session ID After Any Privilege Level
-// Change"):
+// fixation):
 //
 //	session.Values["user"] = user
 //	err := store.Regenerate(r, w, session)
@@ -284,11 +283,11 @@ func (s *Store) Regenerate(r *http.Request, w http.ResponseWriter, session *sess
 
 // options returns own, or the Store's options if own is nil.
 func (s *Store) options(own *sessions.Options) sessions.Options {
-	switch {
-	case own != nil:
-		return *own
-	case s.Options != nil:
-		return *s.Options
+	if own == nil {
+		own = s.Options
 	}
-	return sessions.Options{}
+	if own == nil {
+		return sessions.Options{}
+	}
+	return *own
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 
 	"github.com/gorilla/sessions"
@@ -216,11 +217,10 @@ func replaceValues(session *sessions.Session, ours, values map[any]any) {
 	if session.Values == nil {
 		session.Values = make(map[any]any, len(values))
 	}
-	for k := range session.Values {
-		if _, ok := values[k]; !ok {
-			delete(session.Values, k)
-		}
-	}
+	maps.DeleteFunc(session.Values, func(k, _ any) bool {
+		_, ok := values[k]
+		return !ok
+	})
 	for k, v := range values {
 		if own, ok := ours[k]; !ok || !snapshot.Equal(own, v) {
 			session.Values[k] = v

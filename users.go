@@ -39,9 +39,8 @@ func (s *Store) Key(session *sessions.Session) string {
 
 // Sessions returns every live session in the table that has this Store's KeyPrefix and
 // SortKeyValue. As it is ranged over, it scans the whole table in pages of up to 1 MB, with
-// eventually consistent reads: it is for reports, not for requests. An error ends it, and so does
-// an item without the keys that Config names: every item has its table's keys, so the names are
-// wrong.
+// eventually consistent reads: it is for reports, not for requests. An error ends it, such as for
+// an item without the keys that Config names.
 //
 // ctx bounds the iteration, and Config.Timeout each request. Sessions needs the permission
 // dynamodb:Scan, and the client the method Scan.

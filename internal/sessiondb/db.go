@@ -324,8 +324,7 @@ func (db *DB) binding(key string) string {
 // decodeReason returns the text to show for a codec's error. An application's codec may quote its
 // input.
 func decodeReason(err error) string {
-	var shown DecodeError
-	if errors.As(err, &shown) {
+	if shown, ok := errors.AsType[DecodeError](err); ok {
 		return shown.Error()
 	}
 	return "its codec cannot decode it"

@@ -18,12 +18,9 @@ func (db *DB) End(ctx context.Context, s Session, name Name) error {
 	defer cancel()
 	var stored *record.Item
 	if name.Key != "" {
+		created := slices.ContainsFunc(s.pending, func(p pending) bool { return p.kind == Create && p.name == name })
 		var err error
-		opts := record.EndOptions{
-			Item:   s.item,
-			OrNone: slices.ContainsFunc(s.pending, func(p pending) bool { return p.kind == Create && p.name == name }),
-		}
-		if stored, err = db.endItem(ctx, name.Key, opts); err != nil {
+		if stored, err = db.endItem(ctx, name.Key, record.EndOptions{Item: s.item, OrNone: created}); err != nil {
 			return err
 		}
 	}

@@ -71,14 +71,11 @@ func (db *DB) changeDraft(found Found, token string, change func(values map[any]
 	if err := change(found.Values); err != nil {
 		return Draft{}, err
 	}
-	c := Change{
-		Values: found.Values, KeepEnd: true, Token: token, Options: found.Session.item.Options,
-		DefaultMaxAge: noMaxAge, MaxAge: noMaxAge,
-	}
-	if age, ok := found.Session.MaxAge(); ok {
-		c.MaxAge = age
-	}
-	d, err := db.Draft(found.Session, c)
+	item := found.Session.item
+	d, err := db.Draft(found.Session, Change{
+		Values: found.Values, KeepEnd: true, Token: token, Options: item.Options,
+		DefaultMaxAge: noMaxAge, MaxAge: maxAgeOf(item, noMaxAge),
+	})
 	d.update = change
 	return d, err
 }
