@@ -136,23 +136,28 @@ func (s *Store) Get(r *http.Request, name string) (*sessions.Session, error) {
 // New is like Get, but without the registry: each call reads the table and returns a separate
 // session.
 func (s *Store) New(r *http.Request, name string) (*sessions.Session, error) {
-	return s.load(r, name, s.cfg.Concurrency == Lock)
+	return s.observeLoad(r, name, s.cfg.Concurrency == Lock)
 }
 
 // Peek is like New, for a request that only reads the session. With Concurrency: Lock, it does not
 // wait for the lock, so another request may be about to change the session. The session is not kept
 // in gorilla's registry, and saving it returns [ErrReadOnly].
 func (s *Store) Peek(r *http.Request, name string) (*sessions.Session, error) {
-	session, err := s.load(r, name, false)
+	session, err := s.observeLoad(r, name, false)
 	states.Get(session).status = statusReadOnly
 	return session, err
 }
 
-// load implements New and Peek.
-func (s *Store) load(r *http.Request, name string, lock bool) (session *sessions.Session, err error) {
+func (s *Store) observeLoad(r *http.Request, name string, lock bool) (*sessions.Session, error) {
 	ctx, observed := s.observing(r.Context())
-	defer func() { observed.end(OpLoad, err) }()
-	session = sessions.NewSession(s, name)
+	session, err := s.load(ctx, r, name, lock)
+	observed.end(OpLoad, err)
+	return session, err
+}
+
+// load returns the session of the first cookie that opens a live one, or a new session.
+func (s *Store) load(ctx context.Context, r *http.Request, name string, lock bool) (*sessions.Session, error) {
+	session := sessions.NewSession(s, name)
 	session.IsNew = true
 	*session.Options = s.options(nil)
 	st := states.Get(session)

@@ -174,14 +174,10 @@ type Found struct {
 // Load returns the session with that name. It sends one request, or two with EventualReads if the
 // first finds no session.
 func (db *DB) Load(ctx context.Context, name Name) (Found, error) {
-	return db.load(ctx, name, db.cfg.EventualReads)
-}
-
-func (db *DB) load(ctx context.Context, name Name, eventually bool) (Found, error) {
 	ctx, cancel := db.WithTimeout(ctx)
 	defer cancel()
-	item, err := db.table.Load(ctx, name.Key, !eventually)
-	if eventually && err == nil && !db.IsLive(item) {
+	item, err := db.table.Load(ctx, name.Key, !db.cfg.EventualReads)
+	if db.cfg.EventualReads && err == nil && !db.IsLive(item) {
 		// The session may just have been created or extended: the request after a login must find
 		// it.
 		item, err = db.table.Load(ctx, name.Key, true)
@@ -192,7 +188,7 @@ func (db *DB) load(ctx context.Context, name Name, eventually bool) (Found, erro
 	return db.found(name, item)
 }
 
-// found returns what Load returns for item, which may be nil.
+// found returns what is known of the session whose item is item, which may be nil.
 func (db *DB) found(name Name, item *record.Item) (Found, error) {
 	switch {
 	case item == nil:

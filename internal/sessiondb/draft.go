@@ -154,7 +154,7 @@ func (db *DB) rebase(ctx context.Context, d Draft, stored *record.Item) (Draft, 
 	}
 	refused := d.version != ""
 	unchanged := d.base != nil && stored.SameVersion(d.base)
-	ours := unchanged || last != nil && stored.Version == last.version // nobody else has written since
+	latest := unchanged || last != nil && stored.Version == last.version // nobody else has written since
 	d.data, d.version, d.base = nil, "", stored
 	d.created = createdOf(stored)
 	if d.kind != Move {
@@ -187,14 +187,14 @@ func (db *DB) rebase(ctx context.Context, d Draft, stored *record.Item) (Draft, 
 			}
 		}
 	case mode == Refuse:
-		if !ours {
+		if !latest {
 			return Draft{}, db.saveError(ErrConflict)
 		}
 	case mode == Lock:
 		// If nobody has written the session since, but the draft was refused, somebody has acquired
 		// the lock. That may have been this request, by a message that arrived late.
 		own := stored.LastHolder == d.ours.Token
-		if !ours || !own && (stored.Locked || refused && unchanged) {
+		if !latest || !own && (stored.Locked || refused && unchanged) {
 			return Draft{}, db.saveError(ErrLockLost)
 		}
 	}

@@ -17,7 +17,11 @@ func (db *DB) Update(ctx context.Context, name Name, change func(values map[any]
 	}
 	ctx, cancel := db.WithTimeout(ctx)
 	defer cancel()
-	found, err := db.load(ctx, name, false)
+	item, err := db.table.Load(ctx, name.Key, true)
+	if err != nil {
+		return err
+	}
+	found, err := db.found(name, item)
 	if err != nil {
 		return err
 	}
