@@ -43,6 +43,7 @@ func (s *Store) save(r *http.Request, w http.ResponseWriter, session *sessions.S
 	return err
 }
 
+// run chooses the contexts, and reports the operation to Config.Observe.
 func (s saving) run(r *http.Request) error {
 	if err := checkName(s.session.Name()); err != nil {
 		return err
@@ -75,6 +76,7 @@ func (s saving) run(r *http.Request) error {
 	return err
 }
 
+// write creates, updates or moves the session, and returns which operation that was.
 func (s saving) write(ctx context.Context) (Op, error) {
 	st := s.st
 	switch {
