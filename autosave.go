@@ -29,8 +29,7 @@ import (
 //     belongs outside of AutoSave; inside, it hides them.
 //   - The response passes through unchanged. [http.ResponseController] works, as do the interfaces
 //     [http.Flusher], [http.Hijacker], [io.ReaderFrom] and http.CloseNotifier. A hijacked
-//     connection does not get the cookies.
-//   - Writes after next has returned are refused.
+//     connection does not get the cookies. Writes after next has returned are refused.
 //
 // If a Save fails, AutoSave calls failed with an error in which [errors.Is] finds this package's
 // errors. What failed writes replaces the response of next; if it writes nothing, the response of

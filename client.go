@@ -30,8 +30,8 @@ import (
 // With a DAX client:
 //
 //   - Strongly consistent reads, the default, go through to DynamoDB. With [Config.EventualReads],
-//     DAX answers from its cache: a session that was ended without DAX, such as by an
-//     administrator's program with a plain client, is found until its cache entry expires.
+//     DAX answers from its cache: a session that was ended without DAX is found until its cache
+//     entry expires.
 //   - DAX does not return the item that refused a write, so a conflict costs one more read.
 //   - Close the client only when no request is in progress: with [Lock], the end of a request sends
 //     another one, and a closed DAX client panics.
@@ -48,14 +48,12 @@ type Client interface {
 //
 //   - It keeps idle connections for 50 s, as many as there were concurrent requests.
 //   - It waits 1.1 s for a TCP connection, 2 s for TLS, and 2 s for a response to begin. After such
-//     a timeout it closes all idle connections, which may be dead as well, and retries on a new
-//     one. [Config.Timeout] bounds the total time.
+//     a timeout it closes all idle connections, and retries on a new one.
 //   - It sends a request up to 5 times, with pauses of up to 50, 100, 200 and 400 ms. It also
 //     retries truncated responses.
 //   - It only speaks HTTP/1.1, as DynamoDB does.
-//   - It does not lose connections and responses when the SDK closes a request body early.
-//   - It adds the checksum that error responses of some engines, such as DynamoDB Local, lack,
-//     about which the SDK would warn.
+//   - It does not lose connections and responses when the SDK closes a request body early, and adds
+//     the checksum that error responses of some engines, such as DynamoDB Local, lack.
 //
 // All settings in cfg are kept: credentials, region, endpoint, logger, middleware and so on.
 //
@@ -66,9 +64,8 @@ type Client interface {
 //   - In a BuildableClient, such as the one that AWS_CA_BUNDLE causes, each value that differs from
 //     the SDK's default is kept. So is a DialContext, within the 1.1 s unless the dialer's Timeout
 //     was set. A DefaultsMode sets its own connect timeouts.
-//   - Proxies are those of HTTPS_PROXY, HTTP_PROXY and NO_PROXY (see [http.ProxyFromEnvironment]).
-//   - AWS_ENDPOINT_URL_DYNAMODB, AWS_MAX_ATTEMPTS, AWS_RETRY_MODE and the rest of the environment
-//     apply if config.LoadDefaultConfig made cfg.
+//   - HTTPS_PROXY, HTTP_PROXY and NO_PROXY apply, and the AWS variables of the environment, such as
+//     AWS_ENDPOINT_URL_DYNAMODB and AWS_MAX_ATTEMPTS, if config.LoadDefaultConfig made cfg.
 //
 // optFns run last and can override everything. They find the tuned *awshttp.BuildableClient in
 // Options.HTTPClient.
@@ -103,16 +100,14 @@ const (
 	// for this machine's CPU, and giving all of them up would only start the handshakes over.
 	handshakeTimeout = 2 * time.Second
 	// answerTimeout ends the wait for a response on a connection that died silently, such as after
-	// a failover or while a Lambda function slept. A response takes milliseconds. The timeout
-	// leaves room for a page of a scan and for calls about the table, and within the default
-	// Config.Timeout for a second attempt and the beginning of a third. For transactions, AWS
-	// recommends 1 s or more.
+	// a failover or while a Lambda function slept. It leaves room for a page of a scan and for
+	// calls about the table, and within the default Config.Timeout for a second attempt and the
+	// beginning of a third. For transactions, AWS recommends 1 s or more.
 	// https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
 	answerTimeout = 2 * time.Second
 	// idleTimeout is less than the 60 s after which DynamoDB closes connections, according to user
 	// reports; AWS documents no value. By closing first, this side never sends a request on a
-	// connection that is being closed. TCP keep-alive, every 30 s in the SDK's dialer, does not
-	// change that, but detects dead connections.
+	// connection that is being closed. TCP keep-alive does not change that.
 	// https://github.com/aws/aws-sdk-java/issues/1365
 	idleTimeout = 50 * time.Second
 )
@@ -121,8 +116,12 @@ const (
 func tune(client *awshttp.BuildableClient) *awshttp.BuildableClient {
 	ownTimeout := client.GetDialer().Timeout != awshttp.DefaultDialConnectTimeout
 	return client.WithTransportOptions(func(t *http.Transport) {
-		if !ownTimeout && t.DialContext != nil {
-			t.DialContext = withTimeout(connectTimeout, t.DialContext)
+		if dial := t.DialContext; !ownTimeout && dial != nil {
+			t.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+				ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+				defer cancel()
+				return dial(ctx, network, address)
+			}
 		}
 		replace(&t.TLSHandshakeTimeout, awshttp.DefaultHTTPTransportTLSHandleshakeTimeout, handshakeTimeout)
 		replace(&t.ResponseHeaderTimeout, 0, answerTimeout)
@@ -146,15 +145,6 @@ func tune(client *awshttp.BuildableClient) *awshttp.BuildableClient {
 func replace[T comparable](field *T, sdk, value T) {
 	if *field == sdk {
 		*field = value
-	}
-}
-
-// withTimeout bounds the time that dial takes.
-func withTimeout(d time.Duration, dial func(ctx context.Context, network, address string) (net.Conn, error)) func(ctx context.Context, network, address string) (net.Conn, error) {
-	return func(ctx context.Context, network, address string) (net.Conn, error) {
-		ctx, cancel := context.WithTimeout(ctx, d)
-		defer cancel()
-		return dial(ctx, network, address)
 	}
 }
 
@@ -200,8 +190,7 @@ func backoff(attempt int, _ error) (time.Duration, error) {
 }
 
 // isTruncated makes the retryer retry a truncated response; by itself, the SDK only retries if the
-// connection was reset. The Store copes with it as with any failure after which the outcome is
-// unknown.
+// connection was reset.
 func isTruncated(err error) aws.Ternary {
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return aws.TrueTernary
@@ -227,8 +216,7 @@ func newRedialer(client *awshttp.BuildableClient) aws.HTTPClient {
 
 func (c redialer) Do(r *http.Request) (*http.Response, error) {
 	resp, err := c.Client.Do(r)
-	var timeout net.Error
-	if errors.As(err, &timeout) && timeout.Timeout() && r.Context().Err() == nil {
+	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() && r.Context().Err() == nil {
 		c.CloseIdleConnections()
 	}
 	return resp, err
@@ -238,9 +226,9 @@ func (c redialer) Do(r *http.Request) (*http.Response, error) {
 // which loses connections. The SDK closes a body as soon as the response begins, and WriteTo of a
 // closed body returns io.EOF (smithy-go v1.28.8, transport/http/internal/io). If the connection's
 // writer has not finished with the body by then, it treats that as a failed write and closes the
-// connection, sometimes in the middle of the response: "failed to close HTTP response body, this
-// may affect connection reuse: response did not match expected checksum", and a retry. Read of a
-// closed body also returns io.EOF, which is how a body normally ends.
+// connection, sometimes in the middle of the response, which the SDK reports as "response did not
+// match expected checksum" and retries. Read of a closed body also returns io.EOF, which is how a
+// body normally ends.
 type bodyReader struct{ next aws.HTTPClient }
 
 func (c bodyReader) Do(r *http.Request) (*http.Response, error) {

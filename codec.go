@@ -14,7 +14,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
+	"example.com/dynamostore/internal/envelope"
 	"example.com/dynamostore/internal/gobread"
 	"example.com/dynamostore/internal/sessiondb"
 	"example.com/dynamostore/internal/snapshot"
@@ -22,7 +24,7 @@ import (
 )
 
 // A Codec turns a session's values into bytes and back. This package has [GobCodec] and
-// [JSONCodec]; an application may provide its own. These rules apply:
+// [JSONCodec]; an application may provide its own:
 //
 //   - A Codec must be safe for concurrent use.
 //   - Decode must return values equal to those that Encode was given, and again for the same data:
@@ -47,6 +49,8 @@ type Codec interface {
 // of them.
 func compiled(codec Codec) (Codec, error) {
 	switch c := codec.(type) {
+	case nil:
+		return nil, errors.New("is nil; want a Codec, such as GobCodec{}")
 	case GobCodec, *GobCodec:
 		return compiledGob{}, nil
 	case JSONCodec:
@@ -54,16 +58,15 @@ func compiled(codec Codec) (Codec, error) {
 	case *JSONCodec:
 		return c.compile()
 	}
+	if name := codec.Name(); name == "" || envelope.Codec(name) != name || !utf8.ValidString(name) {
+		return nil, fmt.Errorf("its name is %q; want a name that is not empty and has no \"+\"", name)
+	}
 	return codec, nil
 }
 
 // GobCodec encodes sessions with [encoding/gob], as gorilla's own stores do. Keys and values may be
 // of any type that gob supports. Every program that reads a session must first register the types
 // in it with [gob.Register], except Go's basic types; [time.Time] must be registered.
-//
-// A Store decodes sessions of plain values without encoding/gob, which would take half the CPU of a
-// Get. Plain values have string keys and are strings, numbers, bools, times, []byte, or slices and
-// maps of those. Everything else goes through encoding/gob.
 //
 // Package encoding/gob is not hardened against hostile input. If others can write to the table, set
 // Config.EncryptionKeys or use [JSONCodec].
@@ -226,7 +229,8 @@ func (GobCodec) Decode(data []byte) (values map[any]any, err error) {
 
 const errNoGob = sessiondb.DecodeError("it is not a gob of a session's values")
 
-// compiledGob is a GobCodec that decodes plain values without encoding/gob.
+// compiledGob is a GobCodec that decodes plain values without encoding/gob, which would take half
+// the CPU of a Get.
 type compiledGob struct{ GobCodec }
 
 func (c compiledGob) Decode(data []byte) (map[any]any, error) {
@@ -262,11 +266,11 @@ func (c compiledGob) Decode(data []byte) (map[any]any, error) {
 //
 // As always with JSON, some things inside a listed type are lost: unexported fields, fields tagged
 // "-", empty values tagged omitempty, and a pointer to a nil pointer, slice or map, which is
-// decoded as nil. Functions and channels are errors.
+// decoded as nil. A time keeps its instant and its offset from UTC. It is decoded as UTC if the
+// offset is zero or not in whole minutes.
 //
-// A time keeps its instant and its offset from UTC. It is decoded as UTC if the offset is zero or
-// not in whole minutes. A time outside the years 0 to 9999 is an error. So is a value that contains
-// itself or is nested more than 1000 levels deep.
+// Errors are functions, channels, times outside the years 0 to 9999, and values that contain
+// themselves or are nested more than 1000 levels deep.
 //
 // In an item without a codec attribute, which another program wrote, "$" has no meaning: objects
 // are decoded as map[string]any, and whole numbers as int.

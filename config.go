@@ -2,11 +2,10 @@ package dynamostore
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base32"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -56,10 +55,9 @@ type Config struct {
 	// Codec encodes the values of sessions. Default: GobCodec{}.
 	Codec Codec
 	// ReadCodecs are further codecs whose sessions can be read; the next Save encodes them with
-	// Codec. To change the codec without logging anyone out, first add the new one here on all
-	// instances, then exchange the two, and remove the old one when its last session has ended.
-	// Items of other stores do not name their codec: Codec and then these are tried in order.
-	// Default: none.
+	// Codec. To change the codec, first add the new one here on all instances, then exchange the
+	// two, and remove the old one when its last session has ended. Items of other stores do not
+	// name their codec: Codec and then these are tried in order. Default: none.
 	ReadCodecs []Codec
 
 	// NoCompression turns compression off. By default, sessions above 1 KiB are compressed (zstd,
@@ -73,10 +71,9 @@ type Config struct {
 	// as "user" and "label", are not encrypted. For session IDs, see HashIDs.
 	//
 	// To change the key, first append the new one on all instances, then move it to the front. The
-	// next Save of a session encrypts it with the new key, even if it is unchanged, so the old key
-	// can be removed when the last session that was not saved since has ended. An instance without
-	// a session's key cannot read it (ErrUndecodable), so to start encrypting, switch all instances
-	// at once. Default: none; this package does not encrypt values.
+	// next Save of a session encrypts it with the new key, even if it is unchanged. An instance
+	// without a session's key cannot read it (ErrUndecodable), so to start encrypting, switch all
+	// instances at once. Default: none.
 	EncryptionKeys [][]byte
 	// ReadPlaintext, with EncryptionKeys, also accepts items that are not encrypted. Set it only
 	// while sessions are being migrated: someone who can write to the table can then make one up.
@@ -94,33 +91,31 @@ type Config struct {
 	// Lock configures Concurrency: Lock. Default: see LockConfig.
 	Lock LockConfig
 	// NoTransactions makes Regenerate use two conditional writes instead of a transaction: for
-	// global tables with multi-Region strong consistency, and for engines without
-	// TransactWriteItems. A client without that method has the same effect. If the process dies
-	// between the two writes, an item remains, under an ID that nobody knows, until it expires.
-	// Default: false.
+	// global tables with multi-Region strong consistency, and for engines (or a Client) without
+	// TransactWriteItems. If the process dies between the two writes, an item remains, under an ID
+	// that nobody knows, until it expires. Default: false.
 	NoTransactions bool
 
 	// Lifetime is how long a session lives after its last Save if its MaxAge is 0, so that its
 	// cookie ends with the browser. Any other session lives for its MaxAge. Default: 24 h.
 	Lifetime time.Duration
 	// MaxLifetime is the absolute timeout: a session ends this long after its creation, however
-	// active it is (OWASP Session Management Cheat Sheet, "Absolute Timeout"). Default: 0, no
-	// limit.
+	// active it is. Default: 0, no limit.
 	MaxLifetime time.Duration
 	// TouchInterval is the smallest step in which Saves move a session's end: a Save that would
 	// move it by less leaves it alone, whatever else it writes. If negative, every Save moves it.
 	// Default: 0, which is a twentieth of the session's lifetime.
 	TouchInterval time.Duration
 	// SkipEmpty makes Save of a new session without values do nothing: it stores no item and sets
-	// no cookie. It is for applications that save the session on every page, so that visitors
-	// without cookies, such as bots, do not leave an item with each request. Default: false.
+	// no cookie. So an application that saves the session on every page does not store one for each
+	// request of a bot. Default: false.
 	SkipEmpty bool
 
 	// UserKey is the key in Session.Values that holds the user: a value of any string or integer
-	// kind, or an encoding.TextMarshaler. Its text form is stored as the attribute "user", which
-	// UserIndex indexes so that UserSessions, UpdateUser and DestroyUser can find a user's
-	// sessions. A session without that key has no user; for an empty value, Save returns an error.
-	// The attribute is not encrypted. Default: "", no index.
+	// kind, or an encoding.TextMarshaler. Its text form is stored as the attribute "user", by which
+	// UserSessions, UpdateUser and DestroyUser find a user's sessions in UserIndex. A session
+	// without that key has no user; for an empty value, Save returns an error. The attribute is not
+	// encrypted. Default: "", no index.
 	UserKey string
 	// UserIndex is the name of the index of users. It has the partition key "user" and the sort key
 	// ExpiresAttribute, and projects "created", "seen" and "label". Default: "user-index".
@@ -131,9 +126,9 @@ type Config struct {
 	// "label", which is not encrypted. Default: "", no labels.
 	LabelKey string
 
-	// HashIDs stores the SHA-256 hashes of session IDs, in hexadecimal, instead of the IDs, so that
-	// someone who can read the table does not learn them. An ID and a cookie key are enough to take
-	// over a session. Turning HashIDs on or off ends all sessions. Default: false.
+	// HashIDs stores the SHA-256 hashes of session IDs, in hexadecimal, instead of the IDs, which
+	// are enough to take over a session for someone who has a cookie key as well. Turning HashIDs
+	// on or off ends all sessions. Default: false.
 	HashIDs bool
 	// NewID makes the IDs of new sessions. They must be impossible to guess: 128 random bits or
 	// more. Default: 256 random bits, in 52 characters of base32.
@@ -145,8 +140,7 @@ type Config struct {
 	Timeout time.Duration
 
 	// Observe, if not nil, is called after each operation on sessions, in the operation's goroutine
-	// and with its context. It must be safe for concurrent use and return quickly. The Store asks
-	// DynamoDB for capacity units only if Observe is set. Default: nil.
+	// and with its context. It must be safe for concurrent use and return quickly. Default: nil.
 	Observe func(context.Context, Event)
 }
 
@@ -157,7 +151,6 @@ type Concurrency int
 const (
 	// Merge applies the request's changes on top of what others wrote since it loaded the session.
 	// After Save, Session.Values holds the merged values.
-	//
 	//   - Maps are merged key by key and structs field by field, at any depth.
 	//   - Slices keep what either request appended, and lose what either removed.
 	//   - For everything else, if two requests changed it, the later write wins. For a counter, use
@@ -183,17 +176,16 @@ const (
 //   - A request is identified by gorilla's registry, which the first Get or New puts into its
 //     context. A request made with r.WithContext shares the lock if it was made after that.
 //   - Two requests that lock two sessions in opposite order wait for each other until Wait ends.
-//   - The lock is two attributes of the item, and every write is conditional on the session's
-//     version and on nobody else holding the lock. So if the lease ends while the handler is still
-//     running, Save returns [ErrLockLost] instead of overwriting another request's changes. The
-//     same goes for a lock that was released early because the browser disconnected, which ends the
-//     request's context.
+//   - Every write is conditional on the session's version and on nobody else holding the lock. So
+//     if the lease ends while the handler is still running, or the browser disconnects, which ends
+//     the request's context, Save returns [ErrLockLost] instead of overwriting another request's
+//     changes.
 //   - On Lambda, no code runs after the response, so after a request without a Save the lock stays
 //     until its lease ends.
 //   - Acquiring a lock is a write: DynamoDB charges for the size of the whole item, even if the
 //     session is only read.
-//   - Whether a lease has ended is decided by the clock of the instance that wants the lock, so
-//     Lease should be long compared with the differences between the instances' clocks.
+//   - The clock of the instance that wants the lock decides whether a lease has ended. Lease should
+//     be long compared with the differences between the instances' clocks.
 type LockConfig struct {
 	// Wait is how long Get and New wait for the lock before they return ErrLockTimeout, not
 	// counting Config.Timeout for the last attempt. Default: 10 s.
@@ -207,23 +199,12 @@ type LockConfig struct {
 }
 
 func (c LockConfig) withDefaults() LockConfig {
-	set := func(d *time.Duration, value time.Duration) {
-		if *d == 0 {
-			*d = value
-		}
-	}
-	set(&c.Wait, 10*time.Second)
-	set(&c.MinRetry, min(10*time.Millisecond, nonZero(c.MaxRetry, 10*time.Millisecond)))
-	set(&c.MaxRetry, max(50*time.Millisecond, c.MinRetry))
-	set(&c.Lease, 30*time.Second)
+	const minRetry, maxRetry = 10 * time.Millisecond, 50 * time.Millisecond
+	c.Wait = cmp.Or(c.Wait, 10*time.Second)
+	c.MinRetry = cmp.Or(c.MinRetry, min(minRetry, cmp.Or(c.MaxRetry, minRetry)))
+	c.MaxRetry = cmp.Or(c.MaxRetry, max(maxRetry, c.MinRetry))
+	c.Lease = cmp.Or(c.Lease, 30*time.Second)
 	return c
-}
-
-func nonZero(d, otherwise time.Duration) time.Duration {
-	if d == 0 {
-		return otherwise
-	}
-	return d
 }
 
 // Format prints the Config without its EncryptionKeys. Package fmt does not call it, and so prints
@@ -263,16 +244,11 @@ const (
 //
 // The error joins every mistake in cfg and the keys.
 func New(client Client, cfg Config, keyPairs ...[]byte) (*Store, error) {
-	var problems []error
-	if c, ok := client.(*dynamodb.Client); client == nil || ok && c == nil {
-		problems = append(problems, errors.New("dynamostore: client: is nil; pass one from NewClient"))
-	}
 	s, err := newStore(client, cfg, keyPairs)
-	problems = append(problems, err)
-	if err := errors.Join(problems...); err != nil {
-		return nil, err
+	if c, ok := client.(*dynamodb.Client); client == nil || ok && c == nil {
+		return nil, errors.Join(errors.New("dynamostore: client: is nil; pass one from NewClient"), err)
 	}
-	return s, nil
+	return s, err
 }
 
 // Open is [New] with a client that [NewClient] makes from the default AWS configuration:
@@ -307,14 +283,9 @@ func Must(store *Store, err error) *Store {
 }
 
 func newStore(client Client, cfg Config, keyPairs [][]byte) (*Store, error) {
-	lock := cfg.Lock
 	cfg = cfg.withDefaults()
 	readers, codecErr := cfg.codecs()
-	var lockErr error
-	if lock != (LockConfig{}) && cfg.Concurrency != Lock {
-		lockErr = errors.New("dynamostore: Config.Lock: is set, and Config.Concurrency is not Lock; set Concurrency: Lock, or leave Lock empty")
-	}
-	if err := errors.Join(cfg.check(), lockErr, codecErr, checkKeys(keyPairs)); err != nil {
+	if err := errors.Join(cfg.check(), codecErr, checkKeys(keyPairs)); err != nil {
 		return nil, err
 	}
 	s := &Store{
@@ -353,12 +324,12 @@ func (cfg Config) schema() record.Schema {
 		Data:      cfg.DataAttribute,
 		Expires:   cfg.ExpiresAttribute,
 		Prefix:    cfg.KeyPrefix,
+		Labels:    cfg.LabelKey != "",
 		Metered:   cfg.Observe != nil,
 	}
 	if cfg.UserKey != "" {
 		schema.Index = cfg.UserIndex
 	}
-	schema.Labels = cfg.LabelKey != ""
 	return schema
 }
 
@@ -366,7 +337,7 @@ func (cfg Config) schema() record.Schema {
 // first.
 func (s *Store) dbConfig(readers []sessiondb.Codec) sessiondb.Config {
 	cfg := s.cfg
-	db := sessiondb.Config{
+	return sessiondb.Config{
 		Table:      cfg.Table,
 		SortValue:  cfg.SortKeyValue,
 		Text:       cfg.DataType == String,
@@ -386,30 +357,24 @@ func (s *Store) dbConfig(readers []sessiondb.Codec) sessiondb.Config {
 		MaxLifetime:    cfg.MaxLifetime,
 		TouchInterval:  cfg.TouchInterval,
 		Timeout:        cfg.Timeout,
-		Lock:           sessiondb.LockConfig(cfg.Lock),
-		NewName:        s.newName,
+		Lock:           sessiondb.LockConfig(cfg.Lock.withDefaults()),
+		UserKey:        cfg.UserKey,
+		LabelKey:       cfg.LabelKey,
+		NewName:        func() (sessiondb.Name, error) { return s.nameOf(cfg.NewID()) },
 		ObserveUnlock:  s.observeUnlock,
 	}
-	if cfg.UserKey != "" {
-		db.UserKey = cfg.UserKey
-	}
-	if cfg.LabelKey != "" {
-		db.LabelKey = cfg.LabelKey
-	}
-	return db
 }
 
+// withDefaults returns cfg with its defaults, except those of Lock: check needs to know what was
+// set.
 func (cfg Config) withDefaults() Config {
-	set := func(field *string, value string) {
-		if *field == "" {
-			*field = value
-		}
-	}
-	set(&cfg.Table, "sessions")
-	set(&cfg.KeyAttribute, "id")
-	set(&cfg.DataAttribute, "data")
-	set(&cfg.ExpiresAttribute, "expires")
-	set(&cfg.UserIndex, "user-index")
+	cfg.Table = cmp.Or(cfg.Table, "sessions")
+	cfg.KeyAttribute = cmp.Or(cfg.KeyAttribute, "id")
+	cfg.DataAttribute = cmp.Or(cfg.DataAttribute, "data")
+	cfg.ExpiresAttribute = cmp.Or(cfg.ExpiresAttribute, "expires")
+	cfg.UserIndex = cmp.Or(cfg.UserIndex, "user-index")
+	cfg.Lifetime = cmp.Or(cfg.Lifetime, 24*time.Hour)
+	cfg.Timeout = cmp.Or(cfg.Timeout, 5*time.Second)
 	cfg.EncryptionKeys = slices.Clone(cfg.EncryptionKeys)
 	for i, key := range cfg.EncryptionKeys {
 		cfg.EncryptionKeys[i] = bytes.Clone(key)
@@ -417,15 +382,8 @@ func (cfg Config) withDefaults() Config {
 	if cfg.Codec == nil {
 		cfg.Codec = GobCodec{}
 	}
-	if cfg.Lifetime == 0 {
-		cfg.Lifetime = 24 * time.Hour
-	}
-	cfg.Lock = cfg.Lock.withDefaults()
 	if cfg.NewID == nil {
 		cfg.NewID = newID
-	}
-	if cfg.Timeout == 0 {
-		cfg.Timeout = 5 * time.Second
 	}
 	return cfg
 }
@@ -458,15 +416,13 @@ func (cfg Config) check() error {
 		wrong("Table", "%q is not a table name; want 3–255 characters from a-z, A-Z, 0-9, _, - and ., or the table's ARN", cfg.Table)
 	}
 
-	type attribute struct{ field, name string }
-	attributes := []attribute{
+	taken := make(map[string]string)
+	for _, a := range []struct{ field, name string }{
 		{"KeyAttribute", cfg.KeyAttribute},
 		{"SortKeyAttribute", cfg.SortKeyAttribute},
 		{"DataAttribute", cfg.DataAttribute},
 		{"ExpiresAttribute", cfg.ExpiresAttribute},
-	}
-	taken := make(map[string]string)
-	for _, a := range attributes {
+	} {
 		switch other := taken[a.name]; {
 		case a.name == "": // only SortKeyAttribute has no default
 		case slices.Contains(record.ReservedAttributes(), a.name):
@@ -526,8 +482,11 @@ func (cfg Config) check() error {
 			wrong(d.field, "%v is negative; want a positive duration, or 0 for the default", d.value)
 		}
 	}
-	if cfg.Lock.MaxRetry < cfg.Lock.MinRetry {
-		wrong("Lock.MaxRetry", "%v is less than Lock.MinRetry, %v; want at least that", cfg.Lock.MaxRetry, cfg.Lock.MinRetry)
+	if lock := cfg.Lock.withDefaults(); lock.MaxRetry < lock.MinRetry {
+		wrong("Lock.MaxRetry", "%v is less than Lock.MinRetry, %v; want at least that", lock.MaxRetry, lock.MinRetry)
+	}
+	if cfg.Lock != (LockConfig{}) && cfg.Concurrency != Lock {
+		wrong("Lock", "is set, and Config.Concurrency is not Lock; set Concurrency: Lock, or leave Lock empty")
 	}
 	return errors.Join(problems...)
 }
@@ -540,24 +499,13 @@ func (cfg Config) codecs() (readers []sessiondb.Codec, err error) {
 		if i > 0 {
 			field = fmt.Sprintf("ReadCodecs[%d]", i-1)
 		}
-		if c == nil {
-			problems = append(problems, fmt.Errorf("dynamostore: Config.%s: is nil; want a Codec, such as GobCodec{}", field))
-			continue
-		}
 		c, err := compiled(c)
 		if err != nil {
 			problems = append(problems, fmt.Errorf("dynamostore: Config.%s: %w", field, err))
-			continue
-		}
-		if name := c.Name(); name == "" || envelope.Codec(name) != name || !utf8.ValidString(name) {
-			problems = append(problems, fmt.Errorf("dynamostore: Config.%s: its name is %q; want a name that is not empty and has no \"+\"", field, name))
 		}
 		readers = append(readers, c)
 	}
-	if problems != nil {
-		return nil, errors.Join(problems...)
-	}
-	return readers, nil
+	return readers, errors.Join(problems...)
 }
 
 // checkKeys returns all mistakes in the cookies' keys, without showing the keys.
@@ -577,10 +525,4 @@ func checkKeys(keyPairs [][]byte) error {
 		}
 	}
 	return errors.Join(problems...)
-}
-
-// hash returns the SHA-256 hash of a session ID in hexadecimal.
-func hash(id string) string {
-	sum := sha256.Sum256([]byte(id))
-	return hex.EncodeToString(sum[:])
 }

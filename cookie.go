@@ -101,24 +101,16 @@ func setCookie(w http.ResponseWriter, c *http.Cookie) {
 	http.SetCookie(w, c)
 }
 
-// newName returns the name of a new session, from Config.NewID.
-func (s *Store) newName() (sessiondb.Name, error) {
-	id := s.cfg.NewID()
-	key, err := s.newKey(id)
-	return sessiondb.Name{ID: id, Key: key}, err
-}
-
-// newKey returns the partition key of a session with a new ID, or an error if the ID cannot be
-// stored.
-func (s *Store) newKey(id string) (string, error) {
+// nameOf returns the name of a session with a new ID, or an error if the ID cannot be stored.
+func (s *Store) nameOf(id string) (sessiondb.Name, error) {
 	key, ok := s.key(id)
 	switch {
 	case ok:
-		return key, nil
+		return sessiondb.Name{ID: id, Key: key}, nil
 	case id == "" || len(key) > maxKey || !utf8.ValidString(key):
-		return "", fmt.Errorf("dynamostore: the session's ID, from Config.NewID or the application, has %d bytes; want 1 to %d of UTF-8, Config.KeyPrefix included", len(id), maxKey)
+		return sessiondb.Name{}, fmt.Errorf("dynamostore: the session's ID, from Config.NewID or the application, has %d bytes; want 1 to %d of UTF-8, Config.KeyPrefix included", len(id), maxKey)
 	default:
-		return "", fmt.Errorf("dynamostore: the session's ID, from Config.NewID or the application, contains the last character of Config.KeyPrefix, %q; end the prefix with a character that no ID contains, or set HashIDs", s.cfg.KeyPrefix)
+		return sessiondb.Name{}, fmt.Errorf("dynamostore: the session's ID, from Config.NewID or the application, contains the last character of Config.KeyPrefix, %q; end the prefix with a character that no ID contains, or set HashIDs", s.cfg.KeyPrefix)
 	}
 }
 
@@ -129,8 +121,9 @@ func (s *Store) key(id string) (string, bool) {
 		return "", false
 	}
 	if s.cfg.HashIDs {
-		return s.cfg.KeyPrefix + hash(id), true
+		sum := sha256.Sum256([]byte(id))
+		return s.cfg.KeyPrefix + hex.EncodeToString(sum[:]), true
 	}
 	key := s.cfg.KeyPrefix + id
-	return key, len(key) <= maxKey && utf8.ValidString(key) && s.cfg.schema().Owns(key)
+	return key, len(key) <= maxKey && utf8.ValidString(key) && s.table.Schema().Owns(key)
 }

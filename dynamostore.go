@@ -19,42 +19,36 @@
 //
 // # What Save does
 //
-// Get reads the item once per request. Save writes only if something changed:
+// Get reads the item once per request. Save writes only if something changed, and sets the cookie
+// only if the browser's is out of date:
 //
-//   - For an unchanged session, it writes nothing, except that it extends the session now and then
-//     ([Config.TouchInterval]).
-//   - It sets the cookie only when the browser's cookie is out of date.
 //   - A session that another request ended stays ended ([ErrGone]).
 //   - A session that could not be read is not overwritten ([ErrNotLoaded]).
 //   - If another request changed the session meanwhile, [Config.Concurrency] decides: the changes
 //     are merged, refused, overwritten, or kept apart by a lock.
 //   - A negative Options.MaxAge ends the session and deletes its cookie.
-//
-// If DynamoDB does not answer, Save returns an error, and it is unknown whether the session was
-// written. Save it again: the Store finds out first, so nothing is written twice.
+//   - If DynamoDB does not answer, it is unknown whether the session was written. Save it again:
+//     the Store finds out first, so nothing is written twice.
 //
 // # Logging in
 //
-// When a user logs in, call [Store.Regenerate] instead of Save: the session gets a new ID. With
-// [Config.UserKey], [Store.UserSessions] lists a user's sessions on all devices, [Store.Destroy]
-// ends one, and [Store.DestroyUser] ends all, or all but the current one.
+// When a user logs in, call [Store.Regenerate] instead of Save. With [Config.UserKey],
+// [Store.UserSessions] lists a user's sessions on all devices, [Store.Destroy] ends one, and
+// [Store.DestroyUser] ends all, or all but the current one.
 //
 // # How long a session lives
 //
-// A session lives for its Options.MaxAge after its last Save: 30 days unless [Store.MaxAge] or the
-// session's Options say otherwise. A session with MaxAge 0, whose cookie ends with the browser,
-// lives for [Config.Lifetime]. Neither lives longer than [Config.MaxLifetime]. To extend a session
-// when it is read, save it: that costs nothing until its end moves by [Config.TouchInterval].
+// A session lives for its Options.MaxAge after its last Save, 30 days by default ([Store.MaxAge]),
+// or with MaxAge 0 for [Config.Lifetime], but never longer than [Config.MaxLifetime]. To extend a
+// session when it is read, save it: that costs nothing until its end moves by
+// [Config.TouchInterval].
 //
 // # What is stored
 //
 // [GobCodec], the default, stores what gorilla's other stores store. [JSONCodec] writes JSON that
-// other programs can read, and preserves Go types. An application may provide its own [Codec].
-// [Config.ReadCodecs] allows changing the codec without logging anyone out. Large sessions are
-// compressed, and [Config.EncryptionKeys] encrypts all of them. Items of other stores are read and
-// converted.
-//
-// # Tests
+// other programs can read. [Config.ReadCodecs] allows changing the codec without logging anyone
+// out. Large sessions are compressed, and [Config.EncryptionKeys] encrypts all of them. Items of
+// other stores are read and converted.
 //
 // Package dynamostoretest provides an in-memory DynamoDB for application tests.
 package dynamostore
@@ -142,101 +136,89 @@ func (s *Store) Get(r *http.Request, name string) (*sessions.Session, error) {
 // New is like Get, but without the registry: each call reads the table and returns a separate
 // session.
 func (s *Store) New(r *http.Request, name string) (*sessions.Session, error) {
-	ctx, observed := s.observing(r.Context())
-	find := s.peek
-	if s.cfg.Concurrency == Lock {
-		find = s.lock
-	}
-	session, err := s.load(ctx, r, name, find)
-	observed.end(OpLoad, err)
-	return session, err
+	return s.observeLoad(r, name, s.cfg.Concurrency == Lock)
 }
 
 // Peek is like New, for a request that only reads the session. With Concurrency: Lock, it does not
 // wait for the lock, so another request may be about to change the session. The session is not kept
 // in gorilla's registry, and saving it returns [ErrReadOnly].
 func (s *Store) Peek(r *http.Request, name string) (*sessions.Session, error) {
+	session, err := s.observeLoad(r, name, false)
+	states.Get(session).status = statusReadOnly
+	return session, err
+}
+
+func (s *Store) observeLoad(r *http.Request, name string, lock bool) (*sessions.Session, error) {
 	ctx, observed := s.observing(r.Context())
-	session, err := s.load(ctx, r, name, s.peek)
-	stateOf(session).status = statusReadOnly
+	session, err := s.load(ctx, r, name, lock)
 	observed.end(OpLoad, err)
 	return session, err
 }
 
-// load implements New and Peek. ctx carries the observation.
-func (s *Store) load(ctx context.Context, r *http.Request, name string, find finder) (*sessions.Session, error) {
+// load returns the session of the first cookie that opens a live one, or a new session.
+func (s *Store) load(ctx context.Context, r *http.Request, name string, lock bool) (*sessions.Session, error) {
 	session := sessions.NewSession(s, name)
 	session.IsNew = true
 	*session.Options = s.options(nil)
-	st := &state{loaded: true, options: *session.Options}
-	states.Set(session, st)
+	st := states.Get(session)
+	*st = state{loaded: true, options: *session.Options}
 	if err := checkName(name); err != nil {
 		return session, err
 	}
-
 	var first error
 	for i, c := range r.CookiesNamed(name) {
-		o, err := s.open(ctx, r, c, find)
+		opened, values, err := s.open(ctx, r, c, lock)
 		switch {
-		case o.found.Status == sessiondb.Live:
-			session.ID = o.id
-			session.IsNew = false
-			session.Values = o.found.Values
-			if age, ok := o.found.Session.MaxAge(); ok {
-				session.Options.MaxAge = age
-			}
-			*st = state{
-				status: statusStored, loaded: true, cookieID: o.id, stored: o.found.Session,
-				options: *session.Options, resign: o.resign, lease: o.lease,
-			}
+		case opened.status == statusStored:
+			session.ID, session.IsNew, session.Values = opened.cookieID, false, values
+			*session.Options = opened.options
+			*st = opened
 			return session, nil
-		case o.unreadable:
-			st.status, st.cookieID, st.lease = statusUnreadable, o.id, o.lease
+		case opened.status == statusUnreadable:
+			*st = opened
 			return session, err
 		case i == 0:
-			first = err
-			st.cookieID = o.id
-			if o.found.Status == sessiondb.Moved {
-				st.status = statusRotated
-			}
+			*st, first = opened, err
 		}
 	}
 	return session, first
 }
 
-// opened is the result of opening a cookie.
-type opened struct {
-	id         string // empty if the cookie does not verify
-	resign     bool
-	found      sessiondb.Found
-	unreadable bool // the table could not be read
-	lease      *sessiondb.Lease
-}
-
-// open uses find to load the session whose ID a cookie carries.
-func (s *Store) open(ctx context.Context, r *http.Request, c *http.Cookie, find finder) (o opened, err error) {
+// open loads the session whose ID a cookie carries, and returns its state and its values.
+func (s *Store) open(ctx context.Context, r *http.Request, c *http.Cookie, lock bool) (state, map[any]any, error) {
+	st := state{loaded: true, options: s.options(nil)}
 	id, resign, err := s.decodeCookie(c)
 	if err != nil {
-		return o, err
+		return st, nil, err
 	}
-	o.id, o.resign = id, resign
+	st.cookieID = id
 	key, ok := s.key(id)
 	if !ok {
-		return o, nil // there can be no such session
+		return st, nil, nil // there can be no such session
 	}
-	o.found, o.lease, err = find(ctx, r, sessiondb.Name{ID: id, Key: key})
-	o.unreadable = err != nil && !errors.Is(err, ErrUndecodable)
-	return o, err
+	name := sessiondb.Name{ID: id, Key: key}
+	var found sessiondb.Found
+	var lease *sessiondb.Lease
+	if lock {
+		found, lease, err = s.lock(ctx, r, name)
+	} else {
+		found, err = s.db.Load(ctx, name)
+	}
+	switch {
+	case err != nil && !errors.Is(err, ErrUndecodable):
+		st.status, st.lease = statusUnreadable, lease
+	case found.Status == sessiondb.Live:
+		st.status, st.stored, st.resign, st.lease = statusStored, found.Session, resign, lease
+		if age, ok := found.Session.MaxAge(); ok {
+			st.options.MaxAge = age
+		}
+	case found.Status == sessiondb.Moved:
+		st.status = statusRotated
+	}
+	return st, found.Values, err
 }
 
-// A finder loads a session for a request. It may return a lock on the session.
-type finder func(context.Context, *http.Request, sessiondb.Name) (sessiondb.Found, *sessiondb.Lease, error)
-
-func (s *Store) peek(ctx context.Context, _ *http.Request, name sessiondb.Name) (sessiondb.Found, *sessiondb.Lease, error) {
-	found, err := s.db.Load(ctx, name)
-	return found, nil, err
-}
-
+// lock acquires the request's lock on a session, and loads it.
 func (s *Store) lock(ctx context.Context, r *http.Request, name sessiondb.Name) (sessiondb.Found, *sessiondb.Lease, error) {
 	lease := s.leaseOf(r, name)
 	found, waited, err := lease.Acquire(ctx, r.Context())
@@ -255,10 +237,10 @@ func (s *Store) lock(ctx context.Context, r *http.Request, name sessiondb.Name) 
 //     (Config.TouchInterval), or if its item is not in the form that Config asks for.
 //   - A session with a negative Options.MaxAge is ended. Its cookie is deleted even if the write
 //     fails.
-//   - The cookie is set if the session was created or its end moved, if the session's Options
-//     changed, or if the cookie was signed with an older key. In the last case, if nothing is
-//     written, a read first makes sure that the session still exists. A response has one cookie per
-//     session name: a later one replaces an earlier one.
+//   - The cookie is set if the session was created, its end moved or its Options changed, or if the
+//     cookie was signed with an older key. In the last case, if nothing is written, a read first
+//     makes sure that the session still exists. A response has one cookie per session name: a later
+//     one replaces an earlier one.
 //   - If the session's Options are nil, the Store's apply.
 //
 // Save does not stop when the request's context is canceled: a browser that disconnects does not
@@ -277,8 +259,7 @@ func (s *Store) Save(r *http.Request, w http.ResponseWriter, session *sessions.S
 
 // Regenerate gives the session a new ID and saves it. Call it instead of Save when a user logs in
 // or gains any other privilege, so that an ID known before is worthless afterwards (session
-// fixation; OWASP Session Management Cheat Sheet, "Renew the Session ID After Any Privilege Level
-// Change"):
+// fixation):
 //
 //	session.Values["user"] = user
 //	err := store.Regenerate(r, w, session)
@@ -299,19 +280,19 @@ func (s *Store) Save(r *http.Request, w http.ResponseWriter, session *sessions.S
 //     its own, with only what it changed. It gets [ErrGone] instead if it set no user and either
 //     added no value or had loaded the session of a user.
 //
-// Regenerate returns the same errors as Save. Setting session.ID to "" on a loaded session and
-// calling Save, as with other stores, does the same.
+// Regenerate returns the same errors as Save. As with other stores, setting the ID of a loaded
+// session to "" and calling Save does the same.
 func (s *Store) Regenerate(r *http.Request, w http.ResponseWriter, session *sessions.Session) error {
 	return s.save(r, w, session, true)
 }
 
 // options returns own, or the Store's options if own is nil.
 func (s *Store) options(own *sessions.Options) sessions.Options {
-	switch {
-	case own != nil:
-		return *own
-	case s.Options != nil:
-		return *s.Options
+	if own == nil {
+		own = s.Options
 	}
-	return sessions.Options{}
+	if own == nil {
+		return sessions.Options{}
+	}
+	return *own
 }

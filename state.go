@@ -39,32 +39,15 @@ type state struct {
 	lease    *sessiondb.Lease  // the lock under which it was loaded; nil without Concurrency: Lock
 }
 
-// stateOf returns the state of a session. It is empty if the application made the session.
-func stateOf(session *sessions.Session) *state {
-	return states.GetOrSet(session, func() *state { return &state{} })
-}
-
-// leases holds the locks of each request, which its gorilla registry identifies. Like states, it
-// belongs to the process, since one request may use two Stores.
-var leases weakmap.Map[sessions.Registry, requestLeases]
-
-type requestLeases struct {
-	mu     sync.Mutex
-	leases map[leaseKey]*sessiondb.Lease
-}
+// leases holds the locks of each request, which its gorilla registry identifies: from leaseKey to
+// *sessiondb.Lease. Like states, it belongs to the process, since one request may use two Stores.
+var leases weakmap.Map[sessions.Registry, sync.Map]
 
 type leaseKey struct{ table, key string }
 
 // leaseOf returns the request's lease on a session, held or not.
 func (s *Store) leaseOf(r *http.Request, name sessiondb.Name) *sessiondb.Lease {
-	of := leases.GetOrSet(sessions.GetRegistry(r), func() *requestLeases {
-		return &requestLeases{leases: make(map[leaseKey]*sessiondb.Lease)}
-	})
-	of.mu.Lock()
-	defer of.mu.Unlock()
-	k := leaseKey{s.cfg.Table, name.Key}
-	if of.leases[k] == nil {
-		of.leases[k] = s.db.NewLease(name)
-	}
-	return of.leases[k]
+	of := leases.Get(sessions.GetRegistry(r))
+	lease, _ := of.LoadOrStore(leaseKey{s.cfg.Table, name.Key}, s.db.NewLease(name))
+	return lease.(*sessiondb.Lease)
 }

@@ -20,8 +20,8 @@ import (
 // touch a table whose key or index does not fit. It returns the result of [Store.CheckTable] on the
 // finished table.
 //
-// DynamoDB takes up to an hour to turn TTL on. EnsureTable waits until that has started, not until
-// it is done: expired sessions are not returned in the meantime either.
+// DynamoDB takes up to an hour to turn TTL on. EnsureTable does not wait for that: expired sessions
+// are not returned in the meantime either.
 //
 // Config.Timeout bounds each request. The client must have the methods of all the operations below,
 // and EnsureTable needs these permissions:
@@ -43,9 +43,8 @@ func (s *Store) EnsureTable(ctx context.Context) error { return s.admin().Ensure
 //   - with Config.UserKey, the index is missing, has the wrong key, does not project the required
 //     attributes, or is not ready.
 //
-// If it cannot check the table, the error says why: missing permissions, for each of the two
-// requests; missing or rejected credentials; no region, or one that does not exist; an endpoint
-// where nothing listens, or that is not DynamoDB.
+// If it cannot check the table, the error says why, such as missing permissions or credentials, or
+// a wrong region or endpoint.
 //
 // Config.Timeout bounds each request. CheckTable needs the permissions dynamodb:DescribeTable and
 // dynamodb:DescribeTimeToLive, and the client the methods of these names.
@@ -85,14 +84,13 @@ const maxParallel = 1000
 //   - It scans the whole table, with eventually consistent reads, for items with this Store's
 //     KeyPrefix and SortKeyValue. It deletes an item only if it is still expired at that moment, so
 //     a session saved meanwhile stays. An empty KeyPrefix matches all keys.
-//   - With Config.MaxLifetime, it also deletes sessions that have exceeded it.
-//   - It keeps items whose ExpiresAttribute is missing or not a number.
+//   - With Config.MaxLifetime, it also deletes sessions that have exceeded it. It keeps items whose
+//     ExpiresAttribute is missing or not a number.
 //   - If DynamoDB throttles it, or is busy with a transaction on the same item, it waits and
 //     retries, for as long as ctx allows. Timeouts and internal errors are retried a few times.
 //   - Any other error ends it, as does an item without the keys that Config names. When ctx ends,
 //     it stops after the response to the current deletion. The stats returned with the error count
-//     what was done until then.
-//   - It can be run again at any time.
+//     what was done until then. It can be run again at any time.
 //
 // This machine's clock decides what has expired. Config.Timeout bounds each request. PurgeExpired
 // needs the permissions dynamodb:Scan and dynamodb:DeleteItem, and the client the method Scan.

@@ -15,9 +15,10 @@ import (
 // SessionInfo describes a stored session, as listings and [Store.Load] return it. A time is zero if
 // the item does not hold it, as in another store's item.
 type SessionInfo struct {
-	// Key identifies the session to Load, Update, Destroy and DestroyUser. It is the item's
-	// partition key and contains the session's ID unless Config.HashIDs is set. The ID is a secret:
-	// anyone who can sign cookies could use it to take over the session. Do not show or log it.
+	// Key identifies the session to Load, Update, Destroy and DestroyUser, as the result of
+	// [Store.Key] does. It is the item's partition key and contains the session's ID unless
+	// Config.HashIDs is set. The ID is a secret: anyone who can sign cookies could use it to take
+	// over the session. Do not show or log it.
 	Key     string
 	User    string // the value under Config.UserKey; empty if the session has no user
 	Label   string // the value under Config.LabelKey; empty if the session has none
@@ -29,9 +30,8 @@ type SessionInfo struct {
 }
 
 // Key returns the session's SessionInfo.Key. It is empty if the session has no ID, as before its
-// first Save. A session that the application gave an ID has a key before it is stored. Use Key to
-// tell the current session from the user's others, as in DestroyUser(ctx, user,
-// store.Key(session)).
+// first Save. Use Key to tell the current session from the user's others, as in DestroyUser(ctx,
+// user, store.Key(session)).
 func (s *Store) Key(session *sessions.Session) string {
 	key, _ := s.key(session.ID)
 	return key
@@ -39,9 +39,8 @@ func (s *Store) Key(session *sessions.Session) string {
 
 // Sessions returns every live session in the table that has this Store's KeyPrefix and
 // SortKeyValue. As it is ranged over, it scans the whole table in pages of up to 1 MB, with
-// eventually consistent reads: it is for reports, not for requests. An error ends it, and so does
-// an item without the keys that Config names: every item has its table's keys, so the names are
-// wrong.
+// eventually consistent reads: it is for reports, not for requests. An error ends it, such as for
+// an item without the keys that Config names.
 //
 // ctx bounds the iteration, and Config.Timeout each request. Sessions needs the permission
 // dynamodb:Scan, and the client the method Scan.
@@ -88,9 +87,9 @@ func (s *Store) list(ctx context.Context, list func(context.Context) iter.Seq2[s
 	}
 }
 
-// Load returns the session with the given key, which is a SessionInfo.Key or from [Store.Key], and
-// its values, which the caller may change. It takes no lock. It returns [ErrGone] if there is no
-// such session, and otherwise the same errors as Get.
+// Load returns the session with the given key, and its values, which the caller may change. It
+// takes no lock. It returns [ErrGone] if there is no such session, and otherwise the same errors as
+// Get.
 func (s *Store) Load(ctx context.Context, key string) (SessionInfo, map[any]any, error) {
 	if err := s.checkKey(key); err != nil {
 		return SessionInfo{}, nil, err
@@ -101,13 +100,11 @@ func (s *Store) Load(ctx context.Context, key string) (SessionInfo, map[any]any,
 	return SessionInfo(info), values, err
 }
 
-// Update changes the values of the session with the given key, which is a SessionInfo.Key or from
-// [Store.Key], outside of its requests. It loads the values, calls change, and saves them. If
-// another writer changed the session meanwhile, it calls change again with the new values, so
-// change may run more than once. change must not keep the map. The session's end does not move, and
-// no cookie is set.
-//
-// With Concurrency: Lock, Update waits for the lock and holds it while change runs.
+// Update changes the values of the session with the given key, outside of its requests. It loads
+// the values, calls change, and saves them. If another writer changed the session meanwhile, it
+// calls change again with the new values, so change may run more than once. change must not keep
+// the map. The session's end does not move. With Concurrency: Lock, Update waits for the lock and
+// holds it while change runs.
 //
 // If change returns an error, Update writes nothing and returns that error unwrapped. It returns
 // [ErrGone] if there is no such session, and otherwise the same errors as Get and Save.
@@ -138,22 +135,21 @@ func (s *Store) UpdateUser(ctx context.Context, user string, change func(values 
 	return updated, err
 }
 
-// Destroy ends the session with the given key, which is a SessionInfo.Key or from [Store.Key]. A
-// request that is using it gets [ErrGone] from Save. Destroying a missing session is not an error.
-// Destroy returns ErrGone if the session was given a new ID, under which it continues: list the
-// sessions again.
+// Destroy ends the session with the given key. A request that is using it gets [ErrGone] from Save.
+// Destroying a missing session is not an error. Destroy returns ErrGone if the session was given a
+// new ID, under which it continues: list the sessions again.
 func (s *Store) Destroy(ctx context.Context, key string) error {
 	if err := s.checkKey(key); err != nil {
 		return err
 	}
 	ctx, observed := s.observing(ctx)
-	err := s.db.Destroy(ctx, key)
+	err := s.db.End(ctx, sessiondb.Session{}, sessiondb.Name{Key: key})
 	observed.end(OpDestroy, err)
 	return err
 }
 
 func (s *Store) checkKey(key string) error {
-	if len(key) > maxKey || !s.cfg.schema().Owns(key) {
+	if len(key) > maxKey || !s.table.Schema().Owns(key) {
 		return errors.New("dynamostore: the key is not one of this Store's; pass a SessionInfo.Key, or the result of Store.Key")
 	}
 	return nil
@@ -163,10 +159,9 @@ func (s *Store) checkKey(key string) error {
 // in keep ("log out everywhere else"). It returns how many it ended, even if it returns an error.
 // It skips a session that is no longer that user's by the time it gets to it.
 //
-// A request in progress cannot bring an ended session back: its Save returns [ErrGone]. The index
-// that lists the sessions is eventually consistent, so DestroyUser queries it until it finds
-// nothing more. It may miss a session that the user starts during the call, or so shortly before
-// that the index does not show it yet. So prevent new logins first, for example by changing the
+// A request in progress cannot bring an ended session back: its Save returns [ErrGone]. DestroyUser
+// may miss a session that the user starts during the call, or so shortly before that the eventually
+// consistent index does not show it yet. So prevent new logins first, for example by changing the
 // password, then call DestroyUser, and if necessary once more a few seconds later.
 //
 // ctx bounds the call, and Config.Timeout each request.

@@ -5,10 +5,8 @@
 // A write has three steps. A [Draft] holds everything that the write needs, and does not change.
 // [DB.Write] sends it; if DynamoDB refuses it, DB.Write makes another draft on top of what is
 // stored now. The [Result] says what is known afterwards, and the caller commits that to its own
-// state.
-//
-// A write whose response was lost is pending: it may have been applied, or may still arrive. The
-// [Session] in the Result remembers it, and the next write of that session first finds out what
+// state. A write whose response was lost is pending: it may have been applied, or may still arrive.
+// The [Session] in the Result remembers it, and the next write of that session first finds out what
 // became of it.
 package sessiondb
 
@@ -82,7 +80,7 @@ type Config struct {
 	Timeout       time.Duration // for each call
 	Lock          LockConfig
 
-	UserKey, LabelKey any // nil: none
+	UserKey, LabelKey string // empty: none
 
 	NewName func() (Name, error) // returns the name of a new session
 
@@ -106,9 +104,6 @@ type DB struct {
 // New returns a DB for the sessions in table.
 func New(table *record.Table, cfg Config) *DB { return &DB{cfg: cfg, table: table} }
 
-// Waiting returns the number of sessions for which requests of this process hold a queue.
-func (db *DB) Waiting() int { return db.writers.Len() + db.lockers.Len() }
-
 // WithTimeout returns a context that ends after Config.Timeout.
 func (db *DB) WithTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(ctx, db.cfg.Timeout, record.ErrTimeout)
@@ -124,15 +119,12 @@ type Name struct {
 // values in it, and the writes since then that were not answered. It is an immutable value. The
 // zero Session is not stored.
 type Session struct {
-	Name     Name
-	item     *record.Item // without its data; nil if nothing is stored, as far as is known
-	values   map[any]any  // of that item; not to be changed
-	outdated bool         // the item can be read, but would be written in another form now
-	pending  []pending    // oldest first
-
-	// setCookie says that an unanswered write may have moved the end, so the next write sets the
-	// cookie.
-	setCookie bool
+	Name      Name
+	item      *record.Item // without its data; nil if nothing is stored, as far as is known
+	values    map[any]any  // of that item; not to be changed
+	outdated  bool         // the item can be read, but would be written in another form now
+	pending   []pending    // oldest first
+	setCookie bool         // by the next write: an unanswered one may have moved the end
 }
 
 // pending is a write that may have been applied, or may still arrive.
@@ -182,14 +174,10 @@ type Found struct {
 // Load returns the session with that name. It sends one request, or two with EventualReads if the
 // first finds no session.
 func (db *DB) Load(ctx context.Context, name Name) (Found, error) {
-	return db.load(ctx, name, db.cfg.EventualReads)
-}
-
-func (db *DB) load(ctx context.Context, name Name, eventually bool) (Found, error) {
 	ctx, cancel := db.WithTimeout(ctx)
 	defer cancel()
-	item, err := db.table.Load(ctx, name.Key, !eventually)
-	if eventually && err == nil && !db.IsLive(item) {
+	item, err := db.table.Load(ctx, name.Key, !db.cfg.EventualReads)
+	if db.cfg.EventualReads && err == nil && !db.IsLive(item) {
 		// The session may just have been created or extended: the request after a login must find
 		// it.
 		item, err = db.table.Load(ctx, name.Key, true)
@@ -200,7 +188,7 @@ func (db *DB) load(ctx context.Context, name Name, eventually bool) (Found, erro
 	return db.found(name, item)
 }
 
-// found returns what Load returns for item, which may be nil.
+// found returns what is known of the session whose item is item, which may be nil.
 func (db *DB) found(name Name, item *record.Item) (Found, error) {
 	switch {
 	case item == nil:
@@ -214,20 +202,18 @@ func (db *DB) found(name Name, item *record.Item) (Found, error) {
 	case !db.IsLive(item):
 		return Found{}, nil
 	}
-	decoded, err := db.decode(name.Key, item)
+	values, outdated, err := db.decode(name.Key, item)
 	if err != nil {
 		return Found{}, err
 	}
-	values, err := snapshot.Clone(decoded.values)
+	kept, err := snapshot.Clone(values)
 	if err != nil { // a type that cannot be copied
-		again, err := db.decode(name.Key, item)
-		if err != nil {
+		if kept, _, err = db.decode(name.Key, item); err != nil {
 			return Found{}, err
 		}
-		values = again.values
 	}
-	session := Session{Name: name, item: item.WithoutData(), values: values, outdated: decoded.outdated}
-	return Found{Status: Live, Session: session, Values: decoded.values}, nil
+	session := Session{Name: name, item: item.WithoutData(), values: kept, outdated: outdated}
+	return Found{Status: Live, Session: session, Values: values}, nil
 }
 
 // IsLive reports whether item is a session that has neither ended nor expired. TTL may delete
@@ -248,53 +234,64 @@ var farAway = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
 
 // absoluteExpiry returns when a session with that creation time ends, however active it is.
 func (db *DB) absoluteExpiry(created int64) time.Time {
-	if db.cfg.MaxLifetime == 0 {
-		return farAway
-	}
-	if latest := farAway.Unix() - int64(db.cfg.MaxLifetime/time.Second); created > latest {
+	latest := farAway.Unix() - int64(db.cfg.MaxLifetime/time.Second)
+	if db.cfg.MaxLifetime == 0 || created > latest {
 		return farAway
 	}
 	return time.Unix(created, 0).Add(db.cfg.MaxLifetime)
 }
 
-// decoded is the decoded data of an item.
-type decoded struct {
-	values   map[any]any
-	outdated bool // it would be written in another form now
+// decode decodes the session in the item under key. outdated says that it would be written in
+// another form now.
+func (db *DB) decode(key string, item *record.Item) (values map[any]any, outdated bool, err error) {
+	current := false
+	if item.Codec == "" {
+		values, err = db.decodeForeign(item)
+	} else {
+		values, current, err = db.decodeOwn(key, item)
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	if values == nil {
+		values = make(map[any]any)
+	}
+	user, userErr := db.user(values)
+	label, labelErr := db.label(values)
+	outdated = !current || !item.IsCurrent() || userErr == nil && user != item.User || labelErr == nil && label != item.Label
+	return values, outdated, nil
 }
 
-// decode decodes the session in the item under key.
-func (db *DB) decode(key string, item *record.Item) (decoded, error) {
-	if item.Codec == "" {
-		return db.decodeForeign(item)
-	}
+// decodeOwn decodes an item that names its codec. current says that its envelope is as Config asks.
+func (db *DB) decodeOwn(key string, item *record.Item) (values map[any]any, current bool, err error) {
 	opened, err := db.cfg.Envelope.Open(db.binding(key), item.Codec, item.Data, item.Text, db.MaxLength)
 	if err != nil {
-		return decoded{}, db.undecodable(err.Error())
+		return nil, false, db.undecodable(err.Error())
 	}
-	name := envelope.Codec(item.Codec)
-	reason := "it was encoded by a codec that is neither Config.Codec nor in Config.ReadCodecs"
-	tried := false
+	reason := ""
 	for _, codec := range db.cfg.ReadCodecs {
-		if codec.Name() != name {
+		if codec.Name() != envelope.Codec(item.Codec) {
 			continue
 		}
 		values, err := codec.Decode(opened.Plain)
 		if err == nil {
-			return db.decodedAs(values, item, opened.Current), nil
+			return values, opened.Current, nil
 		}
-		if !tried { // report the first error; another JSONCodec, for example, may have other Types
-			reason, tried = decodeReason(err), true
+		if reason == "" { // report the first error: another JSONCodec may have other Types
+			reason = decodeReason(err)
 		}
 	}
-	return decoded{}, db.undecodable(reason)
+	if reason == "" {
+		reason = "it was encoded by a codec that is neither Config.Codec nor in Config.ReadCodecs"
+	}
+	return nil, false, db.undecodable(reason)
 }
 
 // decodeForeign decodes an item that does not name its codec.
-func (db *DB) decodeForeign(item *record.Item) (decoded, error) {
+func (db *DB) decodeForeign(item *record.Item) (map[any]any, error) {
 	candidates, err := db.cfg.Envelope.Foreign(item.Data, item.Text, db.MaxLength)
 	if err != nil {
-		return decoded{}, db.undecodable(err.Error())
+		return nil, db.undecodable(err.Error())
 	}
 	for _, codec := range db.cfg.ReadCodecs {
 		decode := codec.Decode
@@ -305,25 +302,11 @@ func (db *DB) decodeForeign(item *record.Item) (decoded, error) {
 		}
 		for _, data := range candidates {
 			if values, err := decode(data); err == nil {
-				return db.decodedAs(values, item, false), nil
+				return values, nil
 			}
 		}
 	}
-	return decoded{}, db.undecodable("it does not name its codec, and neither Config.Codec nor Config.ReadCodecs can decode it")
-}
-
-func (db *DB) decodedAs(values map[any]any, item *record.Item, current bool) decoded {
-	if values == nil {
-		values = make(map[any]any)
-	}
-	outdated := !current || !item.IsCurrent()
-	if user, err := db.user(values); err == nil && user != item.User {
-		outdated = true
-	}
-	if label, err := db.label(values); err == nil && label != item.Label {
-		outdated = true
-	}
-	return decoded{values, outdated}
+	return nil, db.undecodable("it does not name its codec, and neither Config.Codec nor Config.ReadCodecs can decode it")
 }
 
 // binding returns the item's primary key, to which encrypted data is bound.
@@ -337,8 +320,7 @@ func (db *DB) binding(key string) string {
 // decodeReason returns the text to show for a codec's error. An application's codec may quote its
 // input.
 func decodeReason(err error) string {
-	var shown DecodeError
-	if errors.As(err, &shown) {
+	if shown, ok := errors.AsType[DecodeError](err); ok {
 		return shown.Error()
 	}
 	return "its codec cannot decode it"

@@ -191,7 +191,7 @@ func TestExpiry(t *testing.T) {
 				if test.base != nil {
 					base = test.base()
 				}
-				d := Draft{kind: test.kind, base: base, maxAge: test.maxAge, defaultMaxAge: defaultAge, keepEnd: test.keep, created: time.Now().Unix()}
+				d := Draft{kind: test.kind, base: base, maxAge: test.maxAge, ours: Change{DefaultMaxAge: defaultAge, KeepEnd: test.keep}, created: time.Now().Unix()}
 				if base != nil && base.HasCreated {
 					d.created = base.Created
 				}
@@ -223,8 +223,8 @@ func TestKindOfDraft(t *testing.T) {
 		want    Kind
 		err     error
 	}{
-		{"a new session", nil, nil, Change{Values: values, Create: name}, Create, nil},
-		{"a new session without values", nil, nil, Change{Create: name}, Create, nil},
+		{"a new session", nil, nil, Change{Values: values, NewName: name}, Create, nil},
+		{"a new session without values", nil, nil, Change{NewName: name}, Create, nil},
 		{"unchanged", item(0, 30*24*time.Hour), nil, Change{Values: values}, Nothing, nil},
 		{"unchanged, the end moves", item(0, time.Hour), nil, Change{Values: values}, Touch, nil},
 		{"changed", item(0, time.Hour), nil, Change{Values: map[any]any{"k": "w"}}, Update, nil},
@@ -234,10 +234,10 @@ func TestKindOfDraft(t *testing.T) {
 		{"options that are stored", item(0, 30*24*time.Hour, func(i *record.Item) { i.Options = "same" }), nil, Change{Values: values, Options: "same", OptionsChanged: true}, Nothing, nil},
 		{"another form", item(0, 30*24*time.Hour), func(s *Session) { s.outdated = true }, Change{Values: values}, Update, nil},
 		{"a pending write", item(0, 30*24*time.Hour), func(s *Session) { s.pending = []pending{{version: "v"}} }, Change{Values: values}, Update, nil},
-		{"moved", item(0, time.Hour), nil, Change{Values: values, Move: other}, Move, nil},
+		{"moved", item(0, time.Hour), nil, Change{Values: values, NewName: other}, Move, nil},
 		// Other requests may have extended it.
 		{"expired, as far as is known", item(time.Hour, -time.Second), nil, Change{Values: values}, Touch, nil},
-		{"too large", nil, nil, Change{Values: map[any]any{"k": make([]byte, 2<<20)}, Create: name}, 0, ErrTooLarge},
+		{"too large", nil, nil, Change{Values: map[any]any{"k": make([]byte, 2<<20)}, NewName: name}, 0, ErrTooLarge},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := Session{}
@@ -286,7 +286,7 @@ func TestDraftIsAValue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !reflect.DeepEqual(d, before) || !reflect.DeepEqual(d.ours, map[any]any{"k": 2, "list": []any{1}}) {
+	if !reflect.DeepEqual(d, before) || !reflect.DeepEqual(d.ours.Values, map[any]any{"k": 2, "list": []any{1}}) {
 		t.Errorf("the draft is now %+v\nand was        %+v", d, before)
 	}
 	if want := (map[any]any{"k": 2, "list": []any{1}, "theirs": 1}); !reflect.DeepEqual(next.values, want) {
@@ -302,7 +302,7 @@ func TestRebaseOfAForkThatIsForgotten(t *testing.T) {
 	db := newDB(func(c *Config) { c.Mode = Overwrite })
 	d := Draft{
 		kind: Update, forked: true, name: Name{"id", "id"}, base: item(0, time.Hour), version: "sent",
-		known: map[any]any{"k": 1}, ours: map[any]any{"k": 1, "ours": 1},
+		known: map[any]any{"k": 1}, ours: Change{Values: map[any]any{"k": 1, "ours": 1}},
 	}
 	data, err := db.cfg.Codec.Encode(map[any]any{"theirs": 1})
 	if err != nil {

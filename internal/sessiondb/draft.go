@@ -27,15 +27,15 @@ type Change struct {
 	Options        string // the cookie's options, stored to detect a change
 	OptionsChanged bool   // the caller changed them since it loaded the session
 
-	Create Name   // the name of a session that is not stored yet
-	Move   Name   // the session's new name; zero to keep its name
-	Token  string // with Mode Lock, the token of the lock under which the session was loaded
+	NewName Name   // of a session that is not stored yet, or that moves; otherwise zero
+	Token   string // with Mode Lock, the token of the lock under which the session was loaded
 }
 
 // Draft is everything that a write needs. It is an immutable value: after a refusal, another Draft
 // is made.
 type Draft struct {
 	session Session // as the caller knows it
+	ours    Change  // what the caller wants; its Values are a copy
 
 	kind    Kind
 	name    Name         // the session's name, or the one to create it under
@@ -44,17 +44,12 @@ type Draft struct {
 	created int64
 	pending []pending // earlier writes that may have been applied
 
-	// The caller's change: from what it knew to what it wants.
+	// The caller's change is the difference between these and ours.
 	known       map[any]any
 	knownMaxAge int
-	ours        map[any]any
-	ourMaxAge   int
 
-	defaultMaxAge int
-	keepEnd       bool
-	options       string
-	setOptions    bool // the caller sets the cookie in any case
-	token         string
+	setOptions bool                           // the caller sets the cookie in any case
+	update     func(values map[any]any) error // of DB.Update, to call again after a refusal; or nil
 
 	// What is written.
 	forked  bool // starts a session with only the caller's changes: see afterOthersMove
@@ -75,62 +70,57 @@ func (d Draft) Kind() Kind { return d.kind }
 // Draft returns the write that makes the change to the session. Whatever can fail without DynamoDB
 // fails here.
 func (db *DB) Draft(s Session, change Change) (Draft, error) {
+	if db.cfg.Mode == Lock && change.Token == "" {
+		change.Token = record.NewToken() // not the token of any lock
+	}
 	d := Draft{
-		session: s, name: s.Name, base: s.item, pending: s.pending,
-		known: s.values, ourMaxAge: change.MaxAge, maxAge: change.MaxAge,
-		defaultMaxAge: change.DefaultMaxAge, keepEnd: change.KeepEnd, token: change.Token,
-		options: change.Options,
+		session: s, ours: change, name: s.Name, base: s.item, pending: s.pending,
+		known: s.values, knownMaxAge: change.MaxAge, maxAge: change.MaxAge,
 	}
-	d.setOptions = change.OptionsChanged && s.item != nil && change.Options != s.item.Options
-	if db.cfg.Mode == Lock && d.token == "" {
-		d.token = record.NewToken() // not the token of any lock
-	}
-	d.knownMaxAge = d.ourMaxAge
 	if change.MaxAgeChanged {
 		d.knownMaxAge = -1 // not a MaxAge that a written session can have
 	}
-	switch {
-	case s.item == nil:
-		d.kind, d.name, d.created = Create, change.Create, time.Now().Unix()
-	case !time.Now().Before(db.absoluteExpiry(createdOf(s.item))):
-		return Draft{}, db.saveError(ErrGone)
-	case change.Move != Name{}:
-		d.kind, d.newName, d.created = Move, change.Move, createdOf(s.item)
-	default:
-		d.created = createdOf(s.item)
-		if len(d.pending) == 0 && !s.outdated && !change.MaxAgeChanged && !d.setOptions && snapshot.EqualValues(s.values, change.Values) {
-			d.ours, d.values = s.values, s.values
-			d.expires, d.moveEnd = db.expiry(d)
-			if d.moveEnd {
-				d.kind = Touch
-			}
-			return d, nil
-		}
-		d.kind = Update
+	if s.item == nil {
+		d.kind, d.name, d.created = Create, change.NewName, time.Now().Unix()
+		return db.withValues(d)
 	}
-	return db.withValues(d, change.Values)
+	d.created = createdOf(s.item)
+	d.setOptions = change.OptionsChanged && change.Options != s.item.Options
+	switch {
+	case !time.Now().Before(db.absoluteExpiry(d.created)):
+		return Draft{}, db.saveError(ErrGone)
+	case change.NewName != Name{}:
+		d.kind, d.newName = Move, change.NewName
+	case len(d.pending) > 0 || s.outdated || change.MaxAgeChanged || d.setOptions || !snapshot.EqualValues(s.values, change.Values):
+		d.kind = Update
+	default:
+		d.ours.Values, d.values = s.values, s.values
+		if d.expires, d.moveEnd = db.expiry(d); d.moveEnd {
+			d.kind = Touch
+		}
+		return d, nil
+	}
+	return db.withValues(d)
 }
 
-// withValues returns d with a copy of the caller's values as what it wants and writes.
-func (db *DB) withValues(d Draft, values map[any]any) (Draft, error) {
-	ours, err := snapshot.Clone(values)
-	if err != nil && !errors.Is(err, snapshot.ErrUncloneable) {
-		return Draft{}, fmt.Errorf("dynamostore: encode the session: %w", err)
-	}
-	if err != nil { // a type that cannot be cloned: encode and decode it to get a copy
-		data, err := db.encode(values)
-		if err != nil {
+// withValues returns d as a write of the caller's values, of which it makes a copy.
+func (db *DB) withValues(d Draft) (Draft, error) {
+	ours, err := snapshot.Clone(d.ours.Values)
+	if errors.Is(err, snapshot.ErrUncloneable) { // encode and decode it to get a copy
+		if d.data, err = db.encode(d.ours.Values); err != nil {
 			return Draft{}, err
 		}
-		if ours, err = db.cfg.Codec.Decode(data); err != nil {
-			return Draft{}, fmt.Errorf("dynamostore: encode the session: %w: the codec cannot decode its own output: %s", ErrUndecodable, decodeReason(err))
+		if ours, err = db.cfg.Codec.Decode(d.data); err != nil {
+			err = fmt.Errorf("%w: the codec cannot decode its own output: %s", ErrUndecodable, decodeReason(err))
 		}
-		d.data = data
+	}
+	if err != nil {
+		return Draft{}, fmt.Errorf("dynamostore: encode the session: %w", err)
 	}
 	if ours == nil {
 		ours = map[any]any{}
 	}
-	d.ours = ours
+	d.ours.Values = ours
 	return db.writing(d, ours)
 }
 
@@ -164,32 +154,31 @@ func (db *DB) rebase(ctx context.Context, d Draft, stored *record.Item) (Draft, 
 	}
 	refused := d.version != ""
 	unchanged := d.base != nil && stored.SameVersion(d.base)
-	ours := unchanged || last != nil && stored.Version == last.version // nobody else has written since
+	latest := unchanged || last != nil && stored.Version == last.version // nobody else has written since
 	d.data, d.version, d.base = nil, "", stored
 	d.created = createdOf(stored)
 	if d.kind != Move {
 		d.kind = Update
 	}
-	values, maxAge := d.ours, d.ourMaxAge
+	values, maxAge := d.ours.Values, d.ours.MaxAge
 	switch mode := db.cfg.Mode; {
 	case mode == Merge || d.forked: // a fork has only a part of what the caller has
-		decoded, err := db.decode(d.name.Key, stored)
+		theirs, outdated, err := db.decode(d.name.Key, stored)
 		if err != nil {
 			return Draft{}, err
 		}
-		theirs := decoded.values
-		if err := db.checkUsers(d.known, theirs, d.ours); err != nil {
+		if err := db.checkUsers(d.known, theirs, d.ours.Values); err != nil {
 			return Draft{}, err
 		}
-		if values, err = merge.Values(ctx, d.known, theirs, d.ours); err != nil {
+		if values, err = merge.Values(ctx, d.known, theirs, d.ours.Values); err != nil {
 			return Draft{}, fmt.Errorf("dynamostore: merge a session of table %q: %w", db.cfg.Table, err)
 		}
-		d.merged = !snapshot.EqualValues(values, d.ours)
-		theirMaxAge := maxAgeOf(stored, d.defaultMaxAge)
-		if d.ourMaxAge == d.knownMaxAge {
+		d.merged = !snapshot.EqualValues(values, d.ours.Values)
+		theirMaxAge := maxAgeOf(stored, d.ours.DefaultMaxAge)
+		if d.ours.MaxAge == d.knownMaxAge {
 			maxAge = theirMaxAge
 		}
-		if refused && d.kind == Update && !decoded.outdated && !d.setOptions && maxAge == theirMaxAge && snapshot.EqualValues(values, theirs) {
+		if refused && d.kind == Update && !outdated && !d.setOptions && maxAge == theirMaxAge && snapshot.EqualValues(values, theirs) {
 			// Another writer made the same change. The end may be due to move.
 			d.values, d.maxAge = values, maxAge
 			if d.expires, d.moveEnd = db.expiry(d); !d.moveEnd {
@@ -198,14 +187,14 @@ func (db *DB) rebase(ctx context.Context, d Draft, stored *record.Item) (Draft, 
 			}
 		}
 	case mode == Refuse:
-		if !ours {
+		if !latest {
 			return Draft{}, db.saveError(ErrConflict)
 		}
 	case mode == Lock:
 		// If nobody has written the session since, but the draft was refused, somebody has acquired
 		// the lock. That may have been this request, by a message that arrived late.
-		own := stored.LastHolder == d.token
-		if !ours || !own && (stored.Locked || refused && unchanged) {
+		own := stored.LastHolder == d.ours.Token
+		if !latest || !own && (stored.Locked || refused && unchanged) {
 			return Draft{}, db.saveError(ErrLockLost)
 		}
 	}
@@ -237,7 +226,7 @@ func (db *DB) checkUsers(known, theirs, ours map[any]any) error {
 
 // write returns the record.Write for d under the key of name.
 func (db *DB) write(d Draft, name Name) record.Write {
-	options := d.options
+	options := d.ours.Options
 	if d.kind == Update && !d.SetsCookie() {
 		options = d.base.Options // those of the browser's cookie
 	}
@@ -251,11 +240,11 @@ func (db *DB) write(d Draft, name Name) record.Write {
 		KeepsEnd:  !d.moveEnd,
 		Created:   d.created,
 		MaxAge:    d.maxAge,
-		HasMaxAge: d.maxAge != d.defaultMaxAge,
+		HasMaxAge: d.maxAge != d.ours.DefaultMaxAge,
 		Options:   options,
 		User:      d.user,
 		Label:     d.label,
-		Token:     d.token,
+		Token:     d.ours.Token,
 	}
 }
 
@@ -282,9 +271,9 @@ func (db *DB) expiry(d Draft) (expires int64, moves bool) {
 	switch {
 	case d.kind == Create:
 		return expires, true
-	case d.keepEnd:
+	case d.ours.KeepEnd:
 		return d.base.Expires, d.base.HasExpires && !d.base.IsCurrent()
-	case !d.base.IsCurrent() || d.maxAge != maxAgeOf(d.base, d.defaultMaxAge):
+	case !d.base.IsCurrent() || d.maxAge != maxAgeOf(d.base, d.ours.DefaultMaxAge):
 		return expires, true
 	case expires < d.base.Expires:
 		back := time.Duration(d.base.Expires-expires) * time.Second
@@ -342,11 +331,8 @@ const maxKey = 2048
 // user returns the user of a session with those values in the form that the index stores, or "" if
 // it has none.
 func (db *DB) user(values map[any]any) (string, error) {
-	if db.cfg.UserKey == nil {
-		return "", nil
-	}
 	v, ok := values[db.cfg.UserKey]
-	if !ok {
+	if !ok || db.cfg.UserKey == "" {
 		return "", nil
 	}
 	user, err := textOf(v)
@@ -366,11 +352,8 @@ const maxLabel = 256
 
 // label returns the label of a session with those values, or "" if it has none.
 func (db *DB) label(values map[any]any) (string, error) {
-	if db.cfg.LabelKey == nil {
-		return "", nil
-	}
 	v, ok := values[db.cfg.LabelKey]
-	if !ok {
+	if !ok || db.cfg.LabelKey == "" {
 		return "", nil
 	}
 	label, ok := v.(string)

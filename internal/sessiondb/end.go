@@ -10,18 +10,17 @@ import (
 	"example.com/dynamostore/internal/record"
 )
 
-// End ends the session s under name, which is zero if it is new, and under each name that an
-// unanswered write may have given it. A missing session is not an error. ErrGone means that another
-// request gave it a new name, under which it continues.
+// End ends the session s, which is zero if only its name is known, under name, which is zero if it
+// is new, and under each name that an unanswered write may have given it. A missing session is not
+// an error. ErrGone means that another request gave it a new name, under which it continues.
 func (db *DB) End(ctx context.Context, s Session, name Name) error {
+	ctx, cancel := db.WithTimeout(ctx)
+	defer cancel()
 	var stored *record.Item
 	if name.Key != "" {
+		created := slices.ContainsFunc(s.pending, func(p pending) bool { return p.kind == Create && p.name == name })
 		var err error
-		opts := record.EndOptions{
-			Item:   s.item,
-			OrNone: slices.ContainsFunc(s.pending, func(p pending) bool { return p.kind == Create && p.name == name }),
-		}
-		if stored, err = db.endItem(ctx, name.Key, opts); err != nil {
+		if stored, err = db.endItem(ctx, name.Key, record.EndOptions{Item: s.item, OrNone: created}); err != nil {
 			return err
 		}
 	}
@@ -38,7 +37,7 @@ func (db *DB) End(ctx context.Context, s Session, name Name) error {
 		}
 	}
 	if gone {
-		return db.endError(ErrGone)
+		return fmt.Errorf("dynamostore: end a session in table %q: %w", db.cfg.Table, ErrGone)
 	}
 	return nil
 }
@@ -46,28 +45,15 @@ func (db *DB) End(ctx context.Context, s Session, name Name) error {
 // endItem ends the session under key if opts allow it. Otherwise it returns the stored item.
 func (db *DB) endItem(ctx context.Context, key string, opts record.EndOptions) (*record.Item, error) {
 	err := db.table.End(ctx, key, opts)
-	var refused *record.Refused
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*record.Refused](err); ok {
 		return refused.Item, nil
 	}
 	return nil, err
 }
 
-func (db *DB) endError(err error) error {
-	return fmt.Errorf("dynamostore: end a session in table %q: %w", db.cfg.Table, err)
-}
-
-// Destroy is End for a session of which only the key is known.
-func (db *DB) Destroy(ctx context.Context, key string) error {
-	ctx, cancel := db.WithTimeout(ctx)
-	defer cancel()
-	return db.End(ctx, Session{}, Name{Key: key})
-}
-
 // DestroyUser ends a user's sessions that were created before the call, except those whose keys are
-// in keep. It returns how many it ended, even if it returns an error. It skips a session that has
-// changed users by the time it gets to it. The index is eventually consistent, so DestroyUser
-// queries it until it shows nothing more to end.
+// in keep. It returns how many it ended, even if it returns an error. The index is eventually
+// consistent, so DestroyUser queries it until it shows nothing more to end.
 func (db *DB) DestroyUser(ctx context.Context, user string, keep []string) (ended int, err error) {
 	begin := time.Now().Unix()
 	done := make(map[string]bool) // keys that the index may still show
@@ -101,16 +87,14 @@ func (db *DB) endIfOwned(ctx context.Context, key, user string) (bool, error) {
 	ctx, cancel := db.WithTimeout(ctx)
 	defer cancel()
 	err := db.table.End(ctx, key, record.EndOptions{User: user})
-	var refused *record.Refused
-	if errors.As(err, &refused) {
+	if _, ok := errors.AsType[*record.Refused](err); ok {
 		return false, nil
 	}
 	return err == nil, err
 }
 
 // UpdateUser calls Update for each of a user's sessions in the index. It returns how many it
-// updated, even if it returns an error. It skips a session that has ended or changed users by the
-// time it gets to it.
+// updated, even if it returns an error.
 func (db *DB) UpdateUser(ctx context.Context, user string, change func(values map[any]any) error) (updated int, err error) {
 	errNotTheirs := errors.New("the session has another user")
 	var changeErr error

@@ -50,16 +50,6 @@ func (l *Lease) Token() string {
 	return l.token
 }
 
-// renewToken replaces the token unless the lock is held. A request that releases an earlier lock
-// may arrive late, and must not release a later one.
-func (l *Lease) renewToken() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !l.held {
-		l.token = record.NewToken()
-	}
-}
-
 // Acquire acquires the lock and returns the session. If this Lease already holds the lock, it
 // extends the lease. It waits for at most LockConfig.Wait or until request is done, and then
 // returns ErrLockTimeout. It also returns how long it waited for another holder, or zero. The lock
@@ -69,7 +59,11 @@ func (l *Lease) renewToken() {
 func (l *Lease) Acquire(ctx, request context.Context) (Found, time.Duration, error) {
 	l.busy <- struct{}{}
 	defer func() { <-l.busy }()
-	l.renewToken()
+	l.mu.Lock()
+	if !l.held { // a late request that releases an earlier lock must not release this one
+		l.token = record.NewToken()
+	}
+	l.mu.Unlock()
 	begin := time.Now()
 	waiting, cancel := context.WithTimeout(request, l.db.cfg.Lock.Wait)
 	defer cancel()
@@ -82,15 +76,15 @@ func (l *Lease) Acquire(ctx, request context.Context) (Found, time.Duration, err
 	if waited || tries > 1 {
 		wait = max(time.Since(begin), 1)
 	}
-	var refused *record.Refused
+	refused, isRefused := errors.AsType[*record.Refused](err)
 	switch {
 	case err == nil:
 		l.hold(request)
-	case errors.As(err, &refused): // nothing to lock
-		l.markReleased()
+	case isRefused: // nothing to lock
+		l.MarkReleased()
 		item, err = refused.Item, nil
 	case err == errWait:
-		l.markReleased()
+		l.MarkReleased()
 		return Found{}, wait, l.timeoutError(request)
 	default: // the lock may have been acquired, and the response lost
 		l.leaveQueue()
@@ -125,8 +119,8 @@ func (l *Lease) try(ctx, waiting context.Context) (item *record.Item, tries int,
 	backoff := record.Backoff{Min: l.db.cfg.Lock.MinRetry, Max: l.db.cfg.Lock.MaxRetry}
 	for tries = 1; ; tries++ {
 		item, err = l.lock(ctx)
-		var refused *record.Refused
-		if !errors.As(err, &refused) || !l.db.IsLive(refused.Item) || refused.Item.Malformed != "" {
+		refused, ok := errors.AsType[*record.Refused](err)
+		if !ok || !l.db.IsLive(refused.Item) || refused.Item.Malformed != "" {
 			return item, tries, err
 		}
 		if backoff.Pause(waiting) != nil {
@@ -191,29 +185,22 @@ func (l *Lease) Release(ctx context.Context) {
 	held := l.held
 	l.mu.Unlock()
 	if held {
-		if err := l.unlock(ctx); err != nil {
+		ctx, observe := l.db.cfg.ObserveUnlock(ctx)
+		err := l.db.table.Unlock(ctx, l.name.Key, l.Token())
+		observe(err)
+		if err != nil {
 			l.leaveQueue()
 			return
 		}
 	}
-	l.markReleased()
+	l.MarkReleased()
 }
 
-func (l *Lease) unlock(ctx context.Context) error {
-	ctx, observe := l.db.cfg.ObserveUnlock(ctx)
-	err := l.db.table.Unlock(ctx, l.name.Key, l.Token())
-	observe(err)
-	return err
-}
-
-// MarkReleased records that a write released the lock.
+// MarkReleased records that the lock is not held, such as after a write that released it.
 func (l *Lease) MarkReleased() {
-	if l != nil {
-		l.markReleased()
+	if l == nil {
+		return
 	}
-}
-
-func (l *Lease) markReleased() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.held = false

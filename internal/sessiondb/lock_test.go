@@ -67,6 +67,9 @@ func (db lockedDB) token() string {
 	return ""
 }
 
+// waiting returns the number of queues that requests of this process hold.
+func (db lockedDB) waiting() int { return db.writers.Len() + db.lockers.Len() }
+
 // wantIdle asserts that the item is not locked, and that nobody waits in this process.
 func (db lockedDB) wantIdle() {
 	db.Helper()
@@ -74,7 +77,7 @@ func (db lockedDB) wantIdle() {
 	if token := db.token(); token != "" {
 		db.Errorf("the item is locked by %q", token)
 	}
-	if n := db.Waiting(); n != 0 {
+	if n := db.waiting(); n != 0 {
 		db.Errorf("%d queues are held", n)
 	}
 }
@@ -111,8 +114,8 @@ func TestLeaseIsReleased(t *testing.T) {
 				db := newLockedDB(t)
 				lease, end := db.acquire()
 				defer end()
-				if db.token() != lease.Token() || db.Waiting() != 1 {
-					t.Errorf("the item is locked by %q, and %d queues are held, want the lease's token, and one", db.token(), db.Waiting())
+				if db.token() != lease.Token() || db.waiting() != 1 {
+					t.Errorf("the item is locked by %q, and %d queues are held, want the lease's token, and one", db.token(), db.waiting())
 				}
 				release(lease, end)
 				db.wantIdle()
@@ -139,7 +142,7 @@ func TestMarkReleasedSendsNothing(t *testing.T) {
 		if sent := db.backend.Counts(); len(sent) != 0 {
 			t.Errorf("after MarkReleased, %v was sent", sent)
 		}
-		if n := db.Waiting(); n != 0 {
+		if n := db.waiting(); n != 0 {
 			t.Errorf("%d queues are held", n)
 		}
 	})
@@ -326,7 +329,7 @@ func TestLockWhoseAnswerIsLost(t *testing.T) {
 		if db.token() != lease.Token() {
 			t.Errorf("the item is locked by %q, want the token of the request whose answer was lost", db.token())
 		}
-		if n := db.Waiting(); n != 0 {
+		if n := db.waiting(); n != 0 {
 			t.Errorf("%d queues are held by a request that failed", n)
 		}
 		end()
@@ -341,7 +344,7 @@ func TestReleaseThatFails(t *testing.T) {
 		lease, end := db.acquire()
 		db.backend.Inject("UpdateItem", dynamotest.Denied)
 		lease.Release(t.Context())
-		if n := db.Waiting(); n != 0 {
+		if n := db.waiting(); n != 0 {
 			t.Errorf("%d queues are held after a release that failed", n)
 		}
 		if db.token() != lease.Token() {

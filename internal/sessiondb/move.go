@@ -13,25 +13,6 @@ import (
 // transacts reports whether a move is a transaction.
 func (db *DB) transacts() bool { return !db.cfg.NoTransactions && db.table.HasTransactions() }
 
-// afterRefusedMove returns the draft that replaces d, a move that was refused or has pending
-// writes.
-func (db *DB) afterRefusedMove(ctx context.Context, d Draft, refused *record.Refused, rebase rebasing) (Draft, error) {
-	stored := refused.Item
-	if refused.Taken {
-		if d.lastApplied(stored) == nil {
-			return Draft{}, db.saveError(ErrTaken)
-		}
-		return db.onStored(ctx, d.movedTo(d.newName), stored, rebase) // an earlier attempt was applied
-	}
-	if next, ok, err := db.followMove(ctx, d, stored, rebase); ok || err != nil {
-		return next, err
-	}
-	if stored != nil && stored.Gone == record.Moved {
-		return db.afterOthersMove(d)
-	}
-	return db.onStored(ctx, d, stored, rebase)
-}
-
 // afterOthersMove returns the draft that replaces d, a move of a session that another request has
 // moved meanwhile, as when a visitor logs in twice at once. The caller has just given the visitor
 // privileges, so it gets a session of its own, with the caller's changes and MaxAge only. It does
@@ -43,7 +24,7 @@ func (db *DB) afterRefusedMove(ctx context.Context, d Draft, refused *record.Ref
 func (db *DB) afterOthersMove(d Draft) (Draft, error) {
 	changes := make(map[any]any)
 	added := false
-	for k, v := range d.ours {
+	for k, v := range d.ours.Values {
 		known, ok := d.known[k]
 		if !ok || !snapshot.Equal(known, v) {
 			changes[k] = v
@@ -63,13 +44,13 @@ func (db *DB) afterOthersMove(d Draft) (Draft, error) {
 	}
 	d.kind, d.name, d.newName, d.base, d.data = Create, name, Name{}, nil, nil
 	d.created, d.forked, d.merged = time.Now().Unix(), true, true
-	d.maxAge = d.ourMaxAge // an earlier attempt may have merged another request's
+	d.maxAge = d.ours.MaxAge // an earlier attempt may have merged another request's
 	return db.writing(d, changes)
 }
 
 // followMove looks for the session under the names that pending writes may have given it. stored is
 // the item under the old name.
-func (db *DB) followMove(ctx context.Context, d Draft, stored *record.Item, rebase rebasing) (next Draft, ok bool, err error) {
+func (db *DB) followMove(ctx context.Context, d Draft, stored *record.Item) (next Draft, ok bool, err error) {
 	if db.IsLive(stored) {
 		return Draft{}, false, nil
 	}
@@ -93,7 +74,7 @@ func (db *DB) followMove(ctx context.Context, d Draft, stored *record.Item, reba
 			if completed { // there may have been written so often that it does not show the move
 				moved.known, moved.knownMaxAge = p.values, p.maxAge
 			}
-			next, err := db.onStored(ctx, moved, there, rebase)
+			next, err := db.onStored(ctx, moved, there)
 			return next, true, err
 		}
 	}
@@ -112,8 +93,8 @@ func (d Draft) movedTo(name Name) Draft {
 func (db *DB) moveInTwoWrites(ctx context.Context, d Draft, w record.Write) error {
 	err := db.table.Create(ctx, d.newName.Key, d.base, w)
 	for err != nil {
-		var refused *record.Refused
-		if !errors.As(err, &refused) {
+		refused, ok := errors.AsType[*record.Refused](err)
+		if !ok {
 			return err
 		}
 		there := refused.Item

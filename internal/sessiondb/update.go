@@ -17,7 +17,11 @@ func (db *DB) Update(ctx context.Context, name Name, change func(values map[any]
 	}
 	ctx, cancel := db.WithTimeout(ctx)
 	defer cancel()
-	found, err := db.load(ctx, name, false)
+	item, err := db.table.Load(ctx, name.Key, true)
+	if err != nil {
+		return err
+	}
+	found, err := db.found(name, item)
 	if err != nil {
 		return err
 	}
@@ -45,19 +49,22 @@ func (db *DB) updateLocked(ctx context.Context, name Name, change func(values ma
 
 func (db *DB) update(ctx context.Context, found Found, token string, change func(values map[any]any) error) (Result, error) {
 	d, err := db.changeDraft(found, token, change)
-	if err != nil || d.kind == Nothing {
-		return d.failed(), err
+	if err != nil {
+		return Result{}, err
 	}
-	return db.writeRebasing(ctx, d, func(_ context.Context, d Draft, stored *record.Item) (Draft, error) {
-		if db.cfg.Mode == Lock {
-			return Draft{}, db.updateError(ErrLockLost)
-		}
-		found, err := db.found(d.name, stored)
-		if err != nil {
-			return Draft{}, err
-		}
-		return db.changeDraft(found, token, change)
-	})
+	return db.Write(ctx, d)
+}
+
+// updateAgain returns the draft that replaces d, a refused update, on top of stored.
+func (db *DB) updateAgain(d Draft, stored *record.Item) (Draft, error) {
+	if db.cfg.Mode == Lock {
+		return Draft{}, db.updateError(ErrLockLost)
+	}
+	found, err := db.found(d.name, stored)
+	if err != nil {
+		return Draft{}, err
+	}
+	return db.changeDraft(found, d.ours.Token, d.update)
 }
 
 // changeDraft calls change on the session's values, and returns the write of the result.
@@ -68,14 +75,13 @@ func (db *DB) changeDraft(found Found, token string, change func(values map[any]
 	if err := change(found.Values); err != nil {
 		return Draft{}, err
 	}
-	c := Change{
-		Values: found.Values, KeepEnd: true, Token: token, Options: found.Session.item.Options,
-		DefaultMaxAge: noMaxAge, MaxAge: noMaxAge,
-	}
-	if age, ok := found.Session.MaxAge(); ok {
-		c.MaxAge = age
-	}
-	return db.Draft(found.Session, c)
+	item := found.Session.item
+	d, err := db.Draft(found.Session, Change{
+		Values: found.Values, KeepEnd: true, Token: token, Options: item.Options,
+		DefaultMaxAge: noMaxAge, MaxAge: maxAgeOf(item, noMaxAge),
+	})
+	d.update = change
+	return d, err
 }
 
 // noMaxAge is not the MaxAge of any stored session.

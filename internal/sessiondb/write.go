@@ -43,13 +43,6 @@ type Result struct {
 //   - DynamoDB's error if it is unknown whether the draft was written. Then the Result's Session
 //     remembers it, and its next Write finds out.
 func (db *DB) Write(ctx context.Context, d Draft) (Result, error) {
-	return db.writeRebasing(ctx, d, db.rebase)
-}
-
-// rebasing returns the draft that replaces d on top of stored, which is live.
-type rebasing func(ctx context.Context, d Draft, stored *record.Item) (Draft, error)
-
-func (db *DB) writeRebasing(ctx context.Context, d Draft, rebase rebasing) (Result, error) {
 	if (d.kind == Update || d.kind == Move) && (db.cfg.Mode == Merge || db.cfg.Mode == Overwrite) {
 		// The requests of this process write a session one after another, so each is refused at
 		// most once because of another.
@@ -59,14 +52,9 @@ func (db *DB) writeRebasing(ctx context.Context, d Draft, rebase rebasing) (Resu
 		defer db.writers.Release(d.name.Key)
 	}
 	if len(d.pending) > 0 || d.kind == Move { // a move copies the attributes that this package does not know
-		next, err := db.rebaseOnStored(ctx, d, rebase)
-		if isFinal(err) {
-			result := db.refused(ctx, d)
-			result.Unlocked = errors.Is(err, ErrGone) // the lock is gone with the session
-			return result, err
-		}
-		if err != nil { // still unknown
-			return d.failed(), err
+		next, err := db.rebaseOnStored(ctx, d)
+		if err != nil {
+			return db.notRebased(ctx, d, err), err
 		}
 		d = next
 	}
@@ -78,13 +66,13 @@ func (db *DB) writeRebasing(ctx context.Context, d Draft, rebase rebasing) (Resu
 			}
 		}
 		item, err := db.send(ctx, d)
-		var refused *record.Refused
+		refused, isRefused := errors.AsType[*record.Refused](err)
 		switch {
 		case err == nil:
 			return db.endHalfMoves(ctx, d, db.applied(d, item)), nil
 		case errors.Is(err, ErrTooLarge): // detected before anything is sent
 			return db.refused(ctx, d), err
-		case !errors.As(err, &refused):
+		case !isRefused:
 			return d.unanswered(), err
 		}
 		if d.kind == Move && !refused.Taken && !db.transacts() {
@@ -93,23 +81,23 @@ func (db *DB) writeRebasing(ctx context.Context, d Draft, rebase rebasing) (Resu
 		if refused.Item.Shows(d.version) {
 			return db.endHalfMoves(ctx, d, db.recognized(d, item, refused.Item)), nil
 		}
-		next, err := db.afterRefusal(ctx, d, refused, rebase)
-		if err != nil && !isFinal(err) { // still unknown
-			return d.failed(), err
-		}
+		next, err := db.afterRefusal(ctx, d, refused)
 		if err != nil {
-			result := db.refused(ctx, d)
-			result.Unlocked = !db.IsLive(refused.Item) // the lock is gone with the session
-			return result, err
+			return db.notRebased(ctx, d, err), err
 		}
 		d = next
 	}
 }
 
-// isFinal reports whether err means that neither the draft was written, nor the pending writes
-// under other names that it looked for.
-func isFinal(err error) bool {
-	return errors.Is(err, ErrGone) || errors.Is(err, ErrConflict) || errors.Is(err, ErrLockLost)
+// notRebased returns the Result of a draft that no other can replace because of err.
+func (db *DB) notRebased(ctx context.Context, d Draft, err error) Result {
+	isGone := errors.Is(err, ErrGone)
+	if !isGone && !errors.Is(err, ErrConflict) && !errors.Is(err, ErrLockLost) {
+		return d.failed() // it is still unknown what became of the pending writes
+	}
+	r := db.refused(ctx, d)
+	r.Unlocked = isGone // the lock is gone with the session
+	return r
 }
 
 // send sends the draft's request, and returns the item that it leaves behind.
@@ -122,7 +110,7 @@ func (db *DB) send(ctx context.Context, d Draft) (*record.Item, error) {
 		w := db.write(d, d.name)
 		return w.Written(d.base), db.table.Update(ctx, d.name.Key, d.base, w)
 	case Touch:
-		w := record.Write{Expires: d.expires, Options: d.options, Token: d.token}
+		w := record.Write{Expires: d.expires, Options: d.ours.Options, Token: d.ours.Token}
 		return w.Touched(d.session.item), db.table.Touch(ctx, d.name.Key, d.base, w)
 	case Move:
 		w := db.write(d, d.newName)
@@ -134,39 +122,27 @@ func (db *DB) send(ctx context.Context, d Draft) (*record.Item, error) {
 	return d.base, nil
 }
 
-// afterRefusal returns the draft that replaces d, which was refused.
-func (db *DB) afterRefusal(ctx context.Context, d Draft, refused *record.Refused, rebase rebasing) (Draft, error) {
+// afterRefusal returns the draft that replaces d, which was refused or has pending writes.
+func (db *DB) afterRefusal(ctx context.Context, d Draft, refused *record.Refused) (Draft, error) {
 	stored := refused.Item
-	switch d.kind {
-	case Create:
-		if d.lastApplied(stored) == nil {
-			return Draft{}, db.takenError(d, stored)
-		}
-	case Touch:
-		return db.onStored(ctx, d, stored, touchAgain)
-	case Move:
-		return db.afterRefusedMove(ctx, d, refused, rebase)
+	switch {
+	case d.kind == Touch:
+		return db.onStored(ctx, d, stored)
+	case d.kind == Create && d.lastApplied(stored) == nil:
+		return Draft{}, db.takenError(d, stored)
+	case refused.Taken && d.lastApplied(stored) == nil:
+		return Draft{}, db.saveError(ErrTaken)
+	case refused.Taken: // an earlier attempt was applied
+		return db.onStored(ctx, d.movedTo(d.newName), stored)
 	}
 	// A pending move may have arrived since the item was read.
-	if next, ok, err := db.followMove(ctx, d, stored, rebase); ok || err != nil {
+	if next, ok, err := db.followMove(ctx, d, stored); ok || err != nil {
 		return next, err
 	}
-	return db.onStored(ctx, d, stored, rebase)
-}
-
-// touchAgain returns the draft that replaces d, a refused touch, on top of stored. Neither new data
-// nor a lock that somebody else holds or has held is a reason not to move the end.
-func touchAgain(_ context.Context, d Draft, stored *record.Item) (Draft, error) {
-	if stored.Expires == d.base.Expires {
-		d.base = stored
-		if stored.LastHolder != d.token {
-			d.token = ""
-		}
-		return d, nil
+	if d.kind == Move && stored != nil && stored.Gone == record.Moved {
+		return db.afterOthersMove(d)
 	}
-	// Another writer has moved the end as well, or this touch was already applied.
-	d.kind, d.setOptions, d.moveEnd = Nothing, false, stored.Expires == d.expires
-	return d, nil
+	return db.onStored(ctx, d, stored)
 }
 
 // takenError returns the error of a create that found stored, an item that is not from the caller's
@@ -178,8 +154,9 @@ func (db *DB) takenError(d Draft, stored *record.Item) error {
 	return db.saveError(ErrTaken)
 }
 
-// onStored returns rebase of d on top of stored, or ErrGone if stored is not a live session.
-func (db *DB) onStored(ctx context.Context, d Draft, stored *record.Item, rebase rebasing) (Draft, error) {
+// onStored returns the draft that replaces d on top of stored, or ErrGone if stored is not a live
+// session.
+func (db *DB) onStored(ctx context.Context, d Draft, stored *record.Item) (Draft, error) {
 	switch {
 	case stored == nil || stored.Gone != "":
 		return Draft{}, db.saveError(ErrGone)
@@ -192,34 +169,39 @@ func (db *DB) onStored(ctx context.Context, d Draft, stored *record.Item, rebase
 			return Draft{}, err
 		}
 		return Draft{}, db.saveError(ErrGone)
+	case d.kind == Touch:
+		return d.touchAgain(stored), nil
+	case d.update != nil:
+		return db.updateAgain(d, stored)
 	}
-	return rebase(ctx, d, stored)
+	return db.rebase(ctx, d, stored)
+}
+
+// touchAgain returns the draft that replaces d, a refused touch, on top of stored. Neither new data
+// nor a lock that somebody else holds or has held is a reason not to move the end.
+func (d Draft) touchAgain(stored *record.Item) Draft {
+	if stored.Expires == d.base.Expires {
+		d.base = stored
+		if stored.LastHolder != d.ours.Token {
+			d.ours.Token = ""
+		}
+		return d
+	}
+	// Another writer has moved the end as well, or this touch was already applied.
+	d.kind, d.setOptions, d.moveEnd = Nothing, false, stored.Expires == d.expires
+	return d
 }
 
 // rebaseOnStored reads the item, which shows what became of unanswered writes, and returns the
 // draft that replaces d. If there are unanswered writes, it writes even if nothing changed: only a
 // newer version keeps them from being applied later.
-func (db *DB) rebaseOnStored(ctx context.Context, d Draft, rebase rebasing) (Draft, error) {
+func (db *DB) rebaseOnStored(ctx context.Context, d Draft) (Draft, error) {
 	stored, err := db.table.Load(ctx, d.name.Key, true)
-	if err != nil {
-		return Draft{}, err
-	}
-	if d.kind == Create {
-		switch {
-		case stored == nil:
-			return d, nil
-		case d.lastApplied(stored) == nil:
-			return Draft{}, db.takenError(d, stored)
-		}
+	if err != nil || d.kind == Create && stored == nil {
+		return d, err
 	}
 	d.version = "" // not sent
-	if d.kind == Move {
-		return db.afterRefusedMove(ctx, d, &record.Refused{Item: stored}, rebase)
-	}
-	if next, ok, err := db.followMove(ctx, d, stored, rebase); ok || err != nil {
-		return next, err
-	}
-	return db.onStored(ctx, d, stored, rebase)
+	return db.afterRefusal(ctx, d, &record.Refused{Item: stored})
 }
 
 // applied returns the Result of a draft that was applied. item is what it left behind.
@@ -227,7 +209,7 @@ func (db *DB) applied(d Draft, item *record.Item) Result {
 	r := Result{
 		Kind:      d.kind,
 		Session:   Session{Name: d.name, item: item.WithoutData(), values: d.values},
-		Ours:      d.ours,
+		Ours:      d.ours.Values,
 		MaxAge:    d.maxAge,
 		SetCookie: d.SetsCookie(),
 		Unlocked:  d.kind != Nothing,
@@ -265,9 +247,9 @@ func (db *DB) recognized(d Draft, item, stored *record.Item) Result {
 		r.Ended, r.SetCookie = true, false
 	case db.cfg.Mode == Merge && stored.Version != d.version:
 		// Others wrote on top of it.
-		if theirs, err := db.decode(r.Session.Name.Key, stored); err == nil {
-			r.Session.item, r.Session.values, r.Session.outdated = stored.WithoutData(), theirs.values, theirs.outdated
-			r.Values, r.MaxAge = db.copyOf(theirs.values, nil), maxAgeOf(stored, d.defaultMaxAge)
+		if theirs, outdated, err := db.decode(r.Session.Name.Key, stored); err == nil {
+			r.Session.item, r.Session.values, r.Session.outdated = stored.WithoutData(), theirs, outdated
+			r.Values, r.MaxAge = db.copyOf(theirs, nil), maxAgeOf(stored, d.ours.DefaultMaxAge)
 		}
 	}
 	return r
@@ -293,7 +275,7 @@ func (d Draft) unanswered() Result {
 }
 
 func (d Draft) asPending() pending {
-	p := pending{kind: d.kind, version: d.version, name: d.name, values: d.ours, maxAge: d.ourMaxAge, forked: d.forked}
+	p := pending{kind: d.kind, version: d.version, name: d.name, values: d.ours.Values, maxAge: d.ours.MaxAge, forked: d.forked}
 	if d.kind == Move {
 		p.name = d.newName
 	}

@@ -78,12 +78,12 @@ var mutantTable = []mutant{
 		name: "an Update that is refused writes its values over those of another request",
 		file: "internal/sessiondb/update.go",
 		old: `found, err := db.found(d.name, stored)
-		if err != nil {
-			return Draft{}, err
-		}
-		return db.changeDraft(found, token, change)`,
+	if err != nil {
+		return Draft{}, err
+	}
+	return db.changeDraft(found, d.ours.Token, d.update)`,
 		new: `d.base, d.version = stored, record.NewVersion(stored)
-		return d, nil`,
+	return d, nil`,
 		modes: "Merge,Refuse", histories: 3000,
 	},
 	{
