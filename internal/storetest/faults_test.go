@@ -1091,6 +1091,7 @@ func TestSilentEndpointIsGivenUp(t *testing.T) {
 					if err != nil {
 						return
 					}
+					context.AfterFunc(ctx, func() { conn.Close() }) // a client may keep it, idle, for 50 s
 					wg.Go(func() { silence.serve(ctx, conn); conn.Close() })
 				}
 			})
