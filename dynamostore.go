@@ -206,7 +206,7 @@ func (s *Store) open(ctx context.Context, r *http.Request, c *http.Cookie, lock 
 	}
 	switch {
 	case err != nil && !errors.Is(err, ErrUndecodable):
-		st.status, st.lease = statusUnreadable, lease
+		st.status, st.cause, st.lease = statusUnreadable, err, lease
 	case found.Status == sessiondb.Live:
 		st.status, st.stored, st.resign, st.lease = statusStored, found.Session, resign, lease
 		if age, ok := found.Session.MaxAge(); ok {

@@ -28,8 +28,8 @@ var (
 	// same.
 	ErrGone = sessiondb.ErrGone
 
-	// ErrNotLoaded means that Save was called on a session that Get or New could not read; they
-	// returned the reason. Nothing was written.
+	// ErrNotLoaded means that Save was called on a session that Get or New could not read. It is
+	// returned with the error that they returned. Nothing was written.
 	ErrNotLoaded = errors.New("the session was not loaded, so it is not saved")
 
 	// ErrReadOnly means that Save was called on a session from [Store.Peek]. Nothing was written. To

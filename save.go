@@ -81,7 +81,7 @@ func (s saving) write(ctx context.Context) (Op, error) {
 	st := s.st
 	switch {
 	case st.status == statusUnreadable:
-		return OpSkip, s.saveError(ErrNotLoaded)
+		return OpSkip, s.saveError(fmt.Errorf("%w: %w", ErrNotLoaded, st.cause))
 	case s.cfg.SkipEmpty && len(s.session.Values) == 0 && !st.stored.IsStored() && !st.stored.HasPending():
 		return OpSkip, nil
 	case st.status == statusRotated && !s.regenerate:
@@ -98,7 +98,7 @@ func (s saving) write(ctx context.Context) (Op, error) {
 	}
 	result, err := s.db.Write(ctx, d)
 	if errors.Is(err, sessiondb.ErrTaken) && s.ownID() {
-		err = fmt.Errorf("%w; if this session is a copy, save the one that Get or New returned", err)
+		err = fmt.Errorf("%w; choose another ID or, if this session is a copy, save the one that Get or New returned", err)
 	}
 	if err == nil {
 		op = ops[result.Kind]

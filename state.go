@@ -36,6 +36,7 @@ type state struct {
 	resign   bool              // the cookie was not signed with the first key
 	cookie   *http.Cookie      // the last one that Save set, for responses that do not have it yet
 	failed   bool              // the last Save failed
+	cause    error             // why it is unreadable
 	lease    *sessiondb.Lease  // the lock under which it was loaded; nil without Concurrency: Lock
 }
 

@@ -36,7 +36,7 @@ var (
 // takenError is ErrConflict in a create or a move: there is an item under the new ID.
 type takenError struct{}
 
-func (takenError) Error() string { return "the ID is taken by another session; choose another" }
+func (takenError) Error() string { return "the ID is taken by another session" }
 func (takenError) Unwrap() error { return ErrConflict }
 
 // Mode says what happens to a write if somebody else has written the session since it was loaded.

@@ -137,7 +137,7 @@ func (l *Lease) lock(ctx context.Context) (*record.Item, error) {
 
 // timeoutError is the error for a wait that timed out or that the end of the request interrupted.
 func (l *Lease) timeoutError(request context.Context) error {
-	err := fmt.Errorf("%w, for %v", ErrLockTimeout, l.db.cfg.Lock.Wait)
+	err := fmt.Errorf("%w, and did not release it within Config.Lock.Wait, %v; save the session in every handler that calls Get", ErrLockTimeout, l.db.cfg.Lock.Wait)
 	if request.Err() != nil {
 		err = fmt.Errorf("%w: %w", ErrLockTimeout, request.Err())
 	}
