@@ -333,7 +333,7 @@ func TestWithoutKeys(t *testing.T) {
 	delete(s.env, "SESSION_KEYS")
 	f := start(t, built(t), s.env)
 	<-f.exited
-	if log := f.stderr.String(); !strings.Contains(log, "keyPairs[0]: the authentication key has 0 bytes") {
+	if log := f.stderr.String(); !strings.Contains(log, "keyPairs[0]: the authentication key is empty") {
 		t.Errorf("the program says %q, want that the key is missing", log)
 	}
 }
