@@ -197,15 +197,14 @@ func (s saving) commit(result sessiondb.Result, err error) error {
 			session.Options = &own
 		}
 	}
-	due := result.SetCookie || st.resign
-	st.options, st.resign = options, false
-	if due && !result.Ended {
+	if (result.SetCookie || st.resign) && !result.Ended {
 		cookie, err := s.newCookie(session.Name(), session.ID, &options)
 		if err != nil {
 			return err
 		}
 		st.cookie = cookie
 	}
+	st.options, st.resign = options, false
 	if st.cookie != nil && !result.Ended { // this response may not have it yet
 		setCookie(s.w, st.cookie)
 	}

@@ -104,7 +104,7 @@ func (s *Store) Load(ctx context.Context, key string) (SessionInfo, map[any]any,
 // the values, calls change, and saves them. If another writer changed the session meanwhile, it
 // calls change again with the new values, so change may run more than once. change must not keep
 // the map. The session's end does not move. With Concurrency: Lock, Update waits for the lock and
-// holds it while change runs.
+// holds it while change runs. Config.Timeout bounds the call, including change.
 //
 // If change returns an error, Update writes nothing and returns that error unwrapped. It returns
 // [ErrGone] if there is no such session, and otherwise the same errors as Get and Save.

@@ -108,8 +108,6 @@ const (
 	tokenEOF      = ""
 )
 
-// lexical has the groups lexicalKinds. A character that starts no token is one of a kind that the
-// parser expects nowhere.
 // keywords are the words of the grammar; case does not matter.
 var keywords = []string{"AND", "OR", "NOT", "IN", "BETWEEN", "SET", "REMOVE", "ADD", "DELETE"}
 
@@ -134,7 +132,8 @@ func lex(source string) []token {
 	return append(tokens, token{start: len(source)})
 }
 
-// nextToken returns the token at the beginning of source. It is empty if there is white space.
+// nextToken returns the token at the beginning of source. It is empty if there is white space. A
+// character that starts no token is one of a kind that the parser expects nowhere.
 func nextToken(source string) (kind, text string) {
 	c := source[0]
 	word := source[:len(source)-len(strings.TrimLeft(source[1:], wordBytes))]

@@ -92,7 +92,7 @@ func clean(err error) error {
 	if isUnreadable(err) {
 		for _, cause := range []error{context.DeadlineExceeded, context.Canceled} {
 			if errors.Is(err, cause) {
-				return fmt.Errorf("DynamoDB's response broke off: %w", cause)
+				return fmt.Errorf("DynamoDB's response was cut off: %w", cause)
 			}
 		}
 		return errUnreadable
@@ -115,7 +115,7 @@ func quotes(api apiError) bool {
 func shownCode(code string) string {
 	letter := func(r rune) bool { return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' }
 	if code == "" || len(code) > 64 || strings.TrimFunc(code, letter) != "" {
-		return "an error without a code of DynamoDB's"
+		return "an error whose code is not one of DynamoDB's"
 	}
 	return code
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // ErrTimeout is the cause of a context that Config.Timeout ended, and not the caller.
-var ErrTimeout = errors.New("Config.Timeout is over")
+var ErrTimeout = errors.New("Config.Timeout expired")
 
 // Error returns the error of a request: what was being done, what err means and how to fix it, and
 // then err itself, without anything that quotes a session.

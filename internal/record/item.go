@@ -220,8 +220,8 @@ type Write struct {
 	User      string // empty: the item leaves the index of users
 	Label     string
 
-	// Token, if not empty, makes the write fail while somebody else holds the lock, or if somebody
-	// else has acquired it since the item was read. The write releases the lock with that token.
+	// Token, if not empty, makes the write fail while another token holds the lock, or if anybody
+	// has acquired it since the item was read. The write removes the lock.
 	Token string
 }
 

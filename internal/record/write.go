@@ -41,7 +41,8 @@ func (t *Table) Create(ctx context.Context, key string, base *Item, w Write) err
 var ifFree = "attribute_not_exists(#key)"
 
 // Update replaces the data of the item that base was read from. It returns a *Refused if the item
-// was changed since, has expired, or, with w.Token, somebody else holds its lock.
+// was changed since, has expired, or, with w.Token, if another token holds its lock or anybody has
+// acquired it since.
 func (t *Table) Update(ctx context.Context, key string, base *Item, w Write) error {
 	const doing = "save to"
 	e := t.updateExpression(base, &w)
@@ -112,8 +113,8 @@ func (e *expression) requireUnchanged(base *Item) {
 }
 
 // Touch moves the end of the item that base was read from to w.Expires. It returns a *Refused if
-// the item or its end was changed since, it has expired, or, with w.Token, somebody else holds its
-// lock.
+// the item or its end was changed since, it has expired, or, with w.Token, if another token holds
+// its lock or anybody has acquired it since.
 func (t *Table) Touch(ctx context.Context, key string, base *Item, w Write) error {
 	e := newExpression()
 	e.set("expires", number(w.Expires))

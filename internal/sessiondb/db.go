@@ -176,16 +176,23 @@ type Found struct {
 func (db *DB) Load(ctx context.Context, name Name) (Found, error) {
 	ctx, cancel := db.WithTimeout(ctx)
 	defer cancel()
-	item, err := db.table.Load(ctx, name.Key, !db.cfg.EventualReads)
-	if db.cfg.EventualReads && err == nil && !db.IsLive(item) {
-		// The session may just have been created or extended: the request after a login must find
-		// it.
-		item, err = db.table.Load(ctx, name.Key, true)
+	return db.load(ctx, name, db.cfg.EventualReads)
+}
+
+func (db *DB) load(ctx context.Context, name Name, eventually bool) (Found, error) {
+	for {
+		sent := time.Now()
+		item, err := db.table.Load(ctx, name.Key, !eventually)
+		switch {
+		case err != nil:
+			return Found{}, err
+		case db.IsLive(item) || !eventually && !db.isLiveAt(item, sent):
+			return db.found(name, item)
+		}
+		// It may just have been created or extended, in the meantime if the response took long. The
+		// request after a login must find the session.
+		eventually = false
 	}
-	if err != nil {
-		return Found{}, err
-	}
-	return db.found(name, item)
 }
 
 // found returns what is known of the session whose item is item, which may be nil.
@@ -218,11 +225,12 @@ func (db *DB) found(name Name, item *record.Item) (Found, error) {
 
 // IsLive reports whether item is a session that has neither ended nor expired. TTL may delete
 // expired items days later.
-func (db *DB) IsLive(item *record.Item) bool {
+func (db *DB) IsLive(item *record.Item) bool { return db.isLiveAt(item, time.Now()) }
+
+func (db *DB) isLiveAt(item *record.Item, now time.Time) bool {
 	if item == nil || item.Gone != "" {
 		return false
 	}
-	now := time.Now()
 	if item.HasExpires && now.Unix() >= item.Expires {
 		return false
 	}

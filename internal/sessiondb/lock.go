@@ -60,7 +60,7 @@ func (l *Lease) Acquire(ctx, request context.Context) (Found, time.Duration, err
 	l.busy <- struct{}{}
 	defer func() { <-l.busy }()
 	l.mu.Lock()
-	if !l.held { // a late request that releases an earlier lock must not release this one
+	if !l.held { // a late request that released an earlier lock must not release this one
 		l.token = record.NewToken()
 	}
 	l.mu.Unlock()
@@ -111,16 +111,18 @@ func (l *Lease) enqueue(ctx context.Context) (waited bool, err error) {
 	return waited, err
 }
 
-var errWait = errors.New("wait is over")
+var errWait = errors.New("the wait timed out")
 
 // try attempts to acquire the lock until waiting is done. It returns a *record.Refused only if
 // there is nothing to lock.
 func (l *Lease) try(ctx, waiting context.Context) (item *record.Item, tries int, err error) {
 	backoff := record.Backoff{Min: l.db.cfg.Lock.MinRetry, Max: l.db.cfg.Lock.MaxRetry}
 	for tries = 1; ; tries++ {
+		sent := time.Now()
 		item, err = l.lock(ctx)
 		refused, ok := errors.AsType[*record.Refused](err)
-		if !ok || !l.db.IsLive(refused.Item) || refused.Item.Malformed != "" {
+		// If the session has expired since sent, its holder may have extended it.
+		if !ok || !l.db.isLiveAt(refused.Item, sent) || refused.Item.Malformed != "" {
 			return item, tries, err
 		}
 		if backoff.Pause(waiting) != nil {

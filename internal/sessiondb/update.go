@@ -17,11 +17,7 @@ func (db *DB) Update(ctx context.Context, name Name, change func(values map[any]
 	}
 	ctx, cancel := db.WithTimeout(ctx)
 	defer cancel()
-	item, err := db.table.Load(ctx, name.Key, true)
-	if err != nil {
-		return err
-	}
-	found, err := db.found(name, item)
+	found, err := db.load(ctx, name, false)
 	if err != nil {
 		return err
 	}
@@ -32,9 +28,12 @@ func (db *DB) Update(ctx context.Context, name Name, change func(values map[any]
 func (db *DB) updateLocked(ctx context.Context, name Name, change func(values map[any]any) error) error {
 	lease := db.NewLease(name)
 	found, _, err := lease.Acquire(ctx, ctx)
-	release, cancelRelease := db.WithTimeout(context.WithoutCancel(ctx))
-	defer cancelRelease()
-	defer lease.Release(release)
+	release := context.WithoutCancel(ctx)
+	defer func() {
+		ctx, cancel := db.WithTimeout(release) // the update may have used up its own time
+		defer cancel()
+		lease.Release(ctx)
+	}()
 	ctx, cancel := db.WithTimeout(ctx)
 	defer cancel()
 	if err != nil {
@@ -49,6 +48,9 @@ func (db *DB) updateLocked(ctx context.Context, name Name, change func(values ma
 
 func (db *DB) update(ctx context.Context, found Found, token string, change func(values map[any]any) error) (Result, error) {
 	d, err := db.changeDraft(found, token, change)
+	if err == nil && ctx.Err() != nil {
+		err = db.updateError(fmt.Errorf("change took too long: %w", ctx.Err()))
+	}
 	if err != nil {
 		return Result{}, err
 	}
@@ -57,7 +59,8 @@ func (db *DB) update(ctx context.Context, found Found, token string, change func
 
 // updateAgain returns the draft that replaces d, a refused update, on top of stored.
 func (db *DB) updateAgain(d Draft, stored *record.Item) (Draft, error) {
-	if db.cfg.Mode == Lock {
+	ownLock := stored.LastHolder == d.ours.Token && stored.SameVersion(d.base) // acquired by a late message
+	if db.cfg.Mode == Lock && !ownLock {
 		return Draft{}, db.updateError(ErrLockLost)
 	}
 	found, err := db.found(d.name, stored)

@@ -70,7 +70,7 @@ func (db *DB) Write(ctx context.Context, d Draft) (Result, error) {
 		switch {
 		case err == nil:
 			return db.endHalfMoves(ctx, d, db.applied(d, item)), nil
-		case errors.Is(err, ErrTooLarge): // detected before anything is sent
+		case errors.Is(err, ErrTooLarge): // detected here, or by DynamoDB, which then stored nothing
 			return db.refused(ctx, d), err
 		case !isRefused:
 			return d.unanswered(), err
@@ -165,8 +165,12 @@ func (db *DB) onStored(ctx context.Context, d Draft, stored *record.Item) (Draft
 	case !db.IsLive(stored):
 		// A request sent before the session expired may still arrive. It must not bring the session
 		// back.
-		if _, err := db.endItem(ctx, d.name.Key, record.EndOptions{Item: stored, Expired: true}); err != nil {
+		there, err := db.endItem(ctx, d.name.Key, record.EndOptions{Item: stored, Expired: true})
+		switch {
+		case err != nil:
 			return Draft{}, err
+		case db.IsLive(there): // somebody has extended it since it was read
+			return db.onStored(ctx, d, there)
 		}
 		return Draft{}, db.saveError(ErrGone)
 	case d.kind == Touch:
@@ -187,7 +191,10 @@ func (d Draft) touchAgain(stored *record.Item) Draft {
 		}
 		return d
 	}
-	// Another writer has moved the end as well, or this touch was already applied.
+	// Another writer has moved the end as well, or this touch was already applied. The caller's
+	// values are still those of the version that it knows.
+	w := record.Write{Expires: stored.Expires, Options: stored.Options}
+	d.base = w.Touched(d.session.item)
 	d.kind, d.setOptions, d.moveEnd = Nothing, false, stored.Expires == d.expires
 	return d
 }

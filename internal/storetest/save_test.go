@@ -445,6 +445,54 @@ func TestTouchAfterAnUpdate(t *testing.T) {
 	}
 }
 
+// A touch that comes after an Update, and then after another touch, does not take the Update's values
+// for its own: a change of the same request meets them.
+func TestChangeAfterATouchAndAnUpdate(t *testing.T) {
+	t.Parallel()
+	for _, mode := range unlocked {
+		t.Run(mode.name, func(t *testing.T) {
+			a := newApp(t, patientMode(mode.mode))
+			b := a.browser()
+			b.set("user", "ann")
+			a.alter(dynamotest.Item{"expires": dynamotest.N(secondsFromNow(10 * day)), "seen": dynamotest.N(secondsFromNow(-20 * day))})
+			b.visit(func(w http.ResponseWriter, r *http.Request) {
+				session, err := a.store.Get(r, cookieName)
+				if err != nil {
+					t.Errorf("Get: %v", err)
+				}
+				if err := a.store.Update(t.Context(), b.keyOf(), func(values map[any]any) error { values["theirs"] = 1; return nil }); err != nil {
+					t.Errorf("Update: %v", err)
+				}
+				a.backend.Counts()
+				a.backend.Inject("UpdateItem", through, dynamotest.Do(func() {
+					a.alter(dynamotest.Item{"expires": dynamotest.N(secondsFromNow(29 * day))})
+				}))
+				for range 2 { // the second sends nothing
+					if err := session.Save(r, w); err != nil {
+						t.Errorf("Save: %v", err)
+					}
+				}
+				a.wantSent("UpdateItem", "UpdateItem")
+				session.Values["ours"] = 1
+				err = session.Save(r, w)
+				if mode.mode == dynamostore.Refuse {
+					wantError(t, err, dynamostore.ErrConflict)
+				} else if err != nil {
+					t.Errorf("Save of a change: %v", err)
+				}
+			})
+			want := map[dynamostore.Concurrency]map[any]any{
+				dynamostore.Merge:     {"user": "ann", "theirs": 1, "ours": 1},
+				dynamostore.Refuse:    {"user": "ann", "theirs": 1},
+				dynamostore.Overwrite: {"user": "ann", "ours": 1},
+			}
+			if got := b.values(); !reflect.DeepEqual(got, want[mode.mode]) {
+				t.Errorf("the session holds %v, want %v", got, want[mode.mode])
+			}
+		})
+	}
+}
+
 // endings are ways in which a session ends while a request is under way.
 var endings = []struct {
 	name string

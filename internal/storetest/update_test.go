@@ -813,3 +813,32 @@ func (c staleReads) GetItem(ctx context.Context, in *dynamodb.GetItemInput, opts
 	}
 	return out, err
 }
+
+// An Update whose change takes longer than Config.Timeout writes nothing, and releases the lock.
+func TestUpdateWhoseChangeTakesTooLong(t *testing.T) {
+	t.Parallel()
+	for _, mode := range modes {
+		t.Run(mode.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				a := newBubbleApp(t, func(c *dynamostore.Config) { c.Concurrency, c.Timeout = mode.mode, time.Second })
+				b := a.browser()
+				b.set("n", 1)
+				a.backend.Counts()
+				err := a.store.Update(t.Context(), b.keyOf(), func(values map[any]any) error {
+					time.Sleep(2 * time.Second)
+					values["n"] = 2
+					return nil
+				})
+				if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "change took too long") {
+					t.Errorf("Update = %v, want an error that says that change took too long", err)
+				}
+				if a.isLocked() {
+					t.Error("the session stays locked")
+				}
+				if got := b.values()["n"]; got != 1 {
+					t.Errorf("n = %v, want 1", got)
+				}
+			})
+		})
+	}
+}
