@@ -75,13 +75,6 @@ var mutantTable = []mutant{
 		modes: "Lock", calm: true, histories: 500,
 	},
 	{
-		name:  "a Save does not mind who has acquired the lock since",
-		file:  "internal/record/write.go",
-		old:   `e.require("#lock_count = :locks", attributes{":locks": base.lockCount})`,
-		new:   ``,
-		modes: "Lock", histories: 3000,
-	},
-	{
 		name: "an Update that is refused writes its values over those of another request",
 		file: "internal/sessiondb/update.go",
 		old: `found, err := db.found(d.name, stored)
