@@ -221,7 +221,7 @@ func (s *Store) open(ctx context.Context, r *http.Request, c *http.Cookie, lock 
 // lock acquires the request's lock on a session, and loads it.
 func (s *Store) lock(ctx context.Context, r *http.Request, name sessiondb.Name) (sessiondb.Found, *sessiondb.Lease, error) {
 	lease := s.leaseOf(r, name)
-	found, waited, err := lease.Acquire(ctx, r.Context())
+	found, waited, err := lease.Acquire(ctx, r.Context(), s.db)
 	s.observeWait(r.Context(), waited, err)
 	if errors.Is(err, ErrUndecodable) { // Save will not write this item
 		lease.Release(ctx)

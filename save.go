@@ -246,6 +246,7 @@ func (s saving) logout(ctx context.Context) error {
 		}
 	}
 	if err := s.db.End(ctx, st.stored, name); err != nil {
+		st.resign = st.status == statusStored // a Save after this one brings the cookie back
 		if errors.Is(err, ErrGone) && st.status == statusStored {
 			st.status = statusRotated
 		}

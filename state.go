@@ -2,6 +2,7 @@ package dynamostore
 
 import (
 	"net/http"
+	"reflect"
 	"sync"
 
 	"github.com/gorilla/sessions"
@@ -44,11 +45,18 @@ type state struct {
 // *sessiondb.Lease. Like states, it belongs to the process, since one request may use two Stores.
 var leases weakmap.Map[sessions.Registry, sync.Map]
 
-type leaseKey struct{ table, key string }
+type leaseKey struct {
+	client                Client // nil if its type is not comparable
+	table, sortValue, key string
+}
 
-// leaseOf returns the request's lease on a session, held or not.
+// leaseOf returns the request's lease on a session, held or not. Two Stores share it if the session
+// is the same item: they would wait for each other otherwise.
 func (s *Store) leaseOf(r *http.Request, name sessiondb.Name) *sessiondb.Lease {
-	of := leases.Get(sessions.GetRegistry(r))
-	lease, _ := of.LoadOrStore(leaseKey{s.cfg.Table, name.Key}, s.db.NewLease(name))
+	key := leaseKey{nil, s.cfg.Table, s.cfg.SortKeyValue, name.Key}
+	if reflect.TypeOf(s.client).Comparable() {
+		key.client = s.client
+	}
+	lease, _ := leases.Get(sessions.GetRegistry(r)).LoadOrStore(key, s.db.NewLease(name))
 	return lease.(*sessiondb.Lease)
 }

@@ -154,10 +154,11 @@ func (t *Table) Lock(ctx context.Context, key, token string, until time.Time) (*
 	e.add(attrLockCount, number(1))
 	e.returns = types.ReturnValueAllNew
 	out, err := send(ctx, t, Client.UpdateItem, t.updateInput(key, e))
-	if hasCode(err, codeInvalid) { // lock_count may be another program's, and not a number
+	if hasCode(err, codeInvalid) { // lock_count may be another program's, and no number that can be counted up
 		e.adds = nil
 		e.set(attrLockCount, number(1))
-		e.require("NOT attribute_type(#lock_count, :number)", nil)
+		e.require("(NOT attribute_type(#lock_count, :number) OR NOT #lock_count BETWEEN :one AND :most)",
+			attributes{":one": number(1), ":most": number(1e15)})
 		out, err = send(ctx, t, Client.UpdateItem, t.updateInput(key, e))
 	}
 	if err != nil {
@@ -192,11 +193,13 @@ func (e *expression) requireNotLockedSince(base *Item, token string) {
 }
 
 // requireNotLocked makes the write fail while a token other than this one holds the lock. Lock
-// attributes of the wrong type are ignored: otherwise they would lock the session forever.
+// attributes that are no token and no time are ignored: otherwise they would lock the session
+// forever.
 func (e *expression) requireNotLocked(token string) {
 	e.require("NOT (attribute_type(#lock, :string) AND attribute_type(#lock_until, :number)"+
-		" AND #lock_until > :ms AND #lock <> :token)", attributes{
-		":string": text("S"), ":number": text("N"), ":ms": number(time.Now().UnixMilli()), ":token": text(token),
+		" AND #lock_until BETWEEN :ms AND :forever AND #lock <> :token)", attributes{
+		":string": text("S"), ":number": text("N"), ":token": text(token),
+		":ms": number(time.Now().UnixMilli()), ":forever": number(1000 * maxTime),
 	})
 }
 

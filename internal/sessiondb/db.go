@@ -131,8 +131,10 @@ type Session struct {
 type pending struct {
 	kind    Kind
 	version string
-	name    Name        // where it shows: after a move, the new name
-	values  map[any]any // of the caller's session at the time; not to be changed
+	name    Name         // where it shows: after a move, the new name
+	values  map[any]any  // of the caller's session at the time; not to be changed
+	written map[any]any  // to the item, with what was merged; not to be changed
+	half    *record.Item // see Draft.half
 	maxAge  int
 	forked  bool // values are not all in the item: see afterOthersMove
 }

@@ -51,6 +51,8 @@ type Draft struct {
 	setOptions bool                           // the caller sets the cookie in any case
 	update     func(values map[any]any) error // of DB.Update, to call again after a refusal; or nil
 
+	half *record.Item // what an earlier attempt of a move in two writes left, and others changed: see mergeHalf
+
 	// What is written.
 	forked  bool // starts a session with only the caller's changes: see afterOthersMove
 	values  map[any]any
@@ -91,6 +93,9 @@ func (db *DB) Draft(s Session, change Change) (Draft, error) {
 		return Draft{}, db.saveError(ErrGone)
 	case change.NewName != Name{}:
 		d.kind, d.newName = Move, change.NewName
+		if last := len(s.pending) - 1; last >= 0 && s.pending[last].name == d.newName {
+			d.half = s.pending[last].half
+		}
 	case len(d.pending) > 0 || s.outdated || change.MaxAgeChanged || d.setOptions || !snapshot.EqualValues(s.values, change.Values):
 		d.kind = Update
 	default:

@@ -55,18 +55,23 @@ func (l *Lease) Token() string {
 // returns ErrLockTimeout. It also returns how long it waited for another holder, or zero. The lock
 // may be held even after an error. It is released when request is done, if not before.
 //
-// ctx is for the requests, one UpdateItem per attempt, each bounded by Config.Timeout.
-func (l *Lease) Acquire(ctx, request context.Context) (Found, time.Duration, error) {
-	l.busy <- struct{}{}
+// ctx is for the requests, one UpdateItem per attempt, each bounded by Config.Timeout. db decodes
+// the session: another DB than the Lease's may share it.
+func (l *Lease) Acquire(ctx, request context.Context, db *DB) (Found, time.Duration, error) {
+	begin := time.Now()
+	waiting, cancel := context.WithTimeout(request, l.db.cfg.Lock.Wait)
+	defer cancel()
+	select {
+	case l.busy <- struct{}{}:
+	case <-waiting.Done():
+		return Found{}, time.Since(begin), l.timeoutError(request)
+	}
 	defer func() { <-l.busy }()
 	l.mu.Lock()
 	if !l.held { // a late request that released an earlier lock must not release this one
 		l.token = record.NewToken()
 	}
 	l.mu.Unlock()
-	begin := time.Now()
-	waiting, cancel := context.WithTimeout(request, l.db.cfg.Lock.Wait)
-	defer cancel()
 	waited, err := l.enqueue(waiting)
 	if err != nil {
 		return Found{}, time.Since(begin), l.timeoutError(request)
@@ -91,7 +96,7 @@ func (l *Lease) Acquire(ctx, request context.Context) (Found, time.Duration, err
 		l.hold(request)
 		return Found{}, wait, err
 	}
-	found, err := l.db.found(l.name, item)
+	found, err := db.found(l.name, item)
 	return found, wait, err
 }
 

@@ -50,7 +50,7 @@ func (db lockedDB) acquire() (lease *Lease, end context.CancelFunc) {
 	db.Helper()
 	ctx, end := db.request()
 	lease = db.lease()
-	if found, _, err := lease.Acquire(ctx, ctx); err != nil || found.Status != Live || found.Values["k"] != 1 {
+	if found, _, err := lease.Acquire(ctx, ctx, db.DB); err != nil || found.Status != Live || found.Values["k"] != 1 {
 		db.Fatalf("Acquire = %+v, %v, want the session", found, err)
 	}
 	return lease, end
@@ -156,7 +156,7 @@ func TestAcquireAgainExtendsTheLease(t *testing.T) {
 		defer end()
 		lease := db.lease()
 		for range 3 {
-			found, waited, err := lease.Acquire(ctx, ctx)
+			found, waited, err := lease.Acquire(ctx, ctx, db.DB)
 			if err != nil || waited != 0 || found.Status != Live {
 				t.Errorf("Acquire = %+v, %v, %v, want the session at once", found, waited, err)
 			}
@@ -165,7 +165,7 @@ func TestAcquireAgainExtendsTheLease(t *testing.T) {
 		other := db.another()
 		otherCtx, otherEnd := other.request()
 		defer otherEnd()
-		_, waited, err := other.lease().Acquire(otherCtx, otherCtx)
+		_, waited, err := other.lease().Acquire(otherCtx, otherCtx, other.DB)
 		// The last lease ends 30 s after it was extended, of which 20 are over.
 		if err != nil && !errors.Is(err, ErrLockTimeout) || waited < 9*time.Second {
 			t.Errorf("another process waited %v for the lock, %v, want about 10s", waited, err)
@@ -190,7 +190,7 @@ func TestAcquireWaits(t *testing.T) {
 				go func() {
 					ctx, _ := other.request()
 					second = other.lease()
-					_, waited, err := second.Acquire(ctx, ctx)
+					_, waited, err := second.Acquire(ctx, ctx, db.DB)
 					if err != nil {
 						t.Errorf("Acquire: %v", err)
 					}
@@ -231,14 +231,14 @@ func TestAcquireGivesUp(t *testing.T) {
 				ctx, endOther := other.request()
 				defer endOther()
 				begin := time.Now()
-				_, waited, err := other.lease().Acquire(ctx, ctx)
+				_, waited, err := other.lease().Acquire(ctx, ctx, other.DB)
 				if took := time.Since(begin); !errors.Is(err, ErrLockTimeout) || took != 10*time.Second || waited != took {
 					t.Errorf("Acquire = %v after %v, and waited %v, want ErrLockTimeout after 10s", err, took, waited)
 				}
 				ctx, endOther = context.WithTimeout(t.Context(), 3*time.Second)
 				defer endOther()
 				begin = time.Now()
-				_, _, err = other.lease().Acquire(ctx, ctx)
+				_, _, err = other.lease().Acquire(ctx, ctx, other.DB)
 				if took := time.Since(begin); !errors.Is(err, ErrLockTimeout) || !errors.Is(err, context.DeadlineExceeded) || took != 3*time.Second {
 					t.Errorf("Acquire = %v after %v, want ErrLockTimeout and the request's deadline after 3s", err, took)
 				}
@@ -303,7 +303,7 @@ func TestNothingToLock(t *testing.T) {
 				}
 				ctx, end := db.request()
 				defer end()
-				found, waited, err := db.lease().Acquire(ctx, ctx)
+				found, waited, err := db.lease().Acquire(ctx, ctx, db.DB)
 				if found.Status != None || waited != 0 || err != nil && !errors.Is(err, ErrUndecodable) {
 					t.Errorf("Acquire = %+v, %v, %v, want no session", found, waited, err)
 				}
@@ -323,7 +323,7 @@ func TestLockWhoseAnswerIsLost(t *testing.T) {
 		db.backend.Inject("UpdateItem", dynamotest.Garbage)
 		ctx, end := db.request()
 		lease := db.lease()
-		if _, _, err := lease.Acquire(ctx, ctx); err == nil || errors.Is(err, ErrLockTimeout) {
+		if _, _, err := lease.Acquire(ctx, ctx, db.DB); err == nil || errors.Is(err, ErrLockTimeout) {
 			t.Errorf("Acquire: %v, want DynamoDB's error", err)
 		}
 		if db.token() != lease.Token() {

@@ -3,9 +3,11 @@ package sessiondb
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
+	"example.com/dynamostore/internal/merge"
 	"example.com/dynamostore/internal/record"
 	"example.com/dynamostore/internal/snapshot"
 )
@@ -42,7 +44,7 @@ func (db *DB) afterOthersMove(d Draft) (Draft, error) {
 			return Draft{}, err
 		}
 	}
-	d.kind, d.name, d.newName, d.base, d.data = Create, name, Name{}, nil, nil
+	d.kind, d.name, d.newName, d.half, d.base, d.data = Create, name, Name{}, nil, nil, nil
 	d.created, d.forked, d.merged = time.Now().Unix(), true, true
 	d.maxAge = d.ours.MaxAge // an earlier attempt may have merged another request's
 	return db.writing(d, changes)
@@ -83,7 +85,7 @@ func (db *DB) followMove(ctx context.Context, d Draft, stored *record.Item) (nex
 
 // movedTo returns d as an update of the session under the name that a move gave it.
 func (d Draft) movedTo(name Name) Draft {
-	d.kind, d.name, d.newName = Update, name, Name{}
+	d.kind, d.name, d.newName, d.half = Update, name, Name{}, nil
 	return d
 }
 
@@ -91,8 +93,9 @@ func (d Draft) movedTo(name Name) Draft {
 // nobody knows yet, and then turns the item under the old name into a tombstone. It returns a
 // *Refused as [record.Table.Move] does.
 func (db *DB) moveInTwoWrites(ctx context.Context, d Draft, w record.Write) error {
+	backoff := record.Backoff{Min: 2 * time.Millisecond, Max: 50 * time.Millisecond}
 	err := db.table.Create(ctx, d.newName.Key, d.base, w)
-	for err != nil {
+	for tries := 1; err != nil; tries++ {
 		refused, ok := errors.AsType[*record.Refused](err)
 		if !ok {
 			return err
@@ -101,12 +104,45 @@ func (db *DB) moveInTwoWrites(ctx context.Context, d Draft, w record.Write) erro
 		if there.Shows(d.version) {
 			break // written by this write, whose response was lost
 		}
-		if d.lastApplied(there) == nil || !db.IsLive(there) {
+		last := d.lastApplied(there)
+		isMerged := d.half != nil && there.SameVersion(d.half)
+		if last == nil || !db.IsLive(there) || there.Version != last.version && !isMerged {
 			return &record.Refused{Item: there, Taken: true}
+		}
+		if tries > 1 {
+			if err := backoff.Pause(ctx); err != nil {
+				return err
+			}
 		}
 		err = db.table.Update(ctx, d.newName.Key, there, w) // replaces what an earlier attempt left
 	}
 	return db.table.MarkMoved(ctx, d.name.Key, d.base, w)
+}
+
+// mergeHalf returns the draft that replaces d, a move in two writes, to be written over half: what
+// an earlier attempt wrote under the new name, and UpdateUser, which finds it in the index, has
+// changed.
+func (db *DB) mergeHalf(ctx context.Context, d Draft, half *record.Item) (Draft, error) {
+	values, written := d.values, d.lastApplied(half).written
+	switch db.cfg.Mode {
+	case Refuse:
+		return Draft{}, db.saveError(ErrConflict)
+	case Lock:
+		return Draft{}, db.saveError(ErrLockLost)
+	case Merge:
+		theirs, _, err := db.decode(d.newName.Key, half)
+		if err != nil {
+			return Draft{}, err
+		}
+		if err := db.checkUsers(written, theirs, values); err != nil {
+			return Draft{}, err
+		}
+		if values, err = merge.Values(ctx, written, theirs, values); err != nil {
+			return Draft{}, fmt.Errorf("dynamostore: merge a session of table %q: %w", db.cfg.Table, err)
+		}
+	}
+	d.half, d.data, d.merged = half, nil, true
+	return db.writing(d, values)
 }
 
 // refused returns the Result of a draft that was not written and will not be. It ends the items

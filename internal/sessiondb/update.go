@@ -27,7 +27,7 @@ func (db *DB) Update(ctx context.Context, name Name, change func(values map[any]
 
 func (db *DB) updateLocked(ctx context.Context, name Name, change func(values map[any]any) error) error {
 	lease := db.NewLease(name)
-	found, _, err := lease.Acquire(ctx, ctx)
+	found, _, err := lease.Acquire(ctx, ctx, db)
 	release := context.WithoutCancel(ctx)
 	defer func() {
 		ctx, cancel := db.WithTimeout(release) // the update may have used up its own time

@@ -132,6 +132,8 @@ func (db *DB) afterRefusal(ctx context.Context, d Draft, refused *record.Refused
 		return Draft{}, db.takenError(d, stored)
 	case refused.Taken && d.lastApplied(stored) == nil:
 		return Draft{}, db.saveError(ErrTaken)
+	case refused.Taken && !db.transacts() && db.IsLive(stored):
+		return db.mergeHalf(ctx, d, stored)
 	case refused.Taken: // an earlier attempt was applied
 		return db.onStored(ctx, d.movedTo(d.newName), stored)
 	}
@@ -142,16 +144,23 @@ func (db *DB) afterRefusal(ctx context.Context, d Draft, refused *record.Refused
 	if d.kind == Move && stored != nil && stored.Gone == record.Moved {
 		return db.afterOthersMove(d)
 	}
-	return db.onStored(ctx, d, stored)
+	next, err := db.onStored(ctx, d, stored)
+	if err == nil && next.half != nil {
+		return db.mergeHalf(ctx, next, next.half)
+	}
+	return next, err
 }
 
 // takenError returns the error of a create that found stored, an item that is not from the caller's
 // writes. A tombstone may be from a logout between two attempts, and then shows no version.
 func (db *DB) takenError(d Draft, stored *record.Item) error {
-	if len(d.pending) > 0 && stored != nil && stored.Gone != "" {
+	switch {
+	case stored == nil || stored.Gone == "":
+		return db.saveError(ErrTaken)
+	case len(d.pending) > 0:
 		return db.saveError(ErrGone)
 	}
-	return db.saveError(ErrTaken)
+	return db.saveError(fmt.Errorf("%w, which has just ended", ErrTaken))
 }
 
 // onStored returns the draft that replaces d on top of stored, or ErrGone if stored is not a live
@@ -282,9 +291,9 @@ func (d Draft) unanswered() Result {
 }
 
 func (d Draft) asPending() pending {
-	p := pending{kind: d.kind, version: d.version, name: d.name, values: d.ours.Values, maxAge: d.ours.MaxAge, forked: d.forked}
+	p := pending{kind: d.kind, version: d.version, name: d.name, values: d.ours.Values, written: d.values, maxAge: d.ours.MaxAge, forked: d.forked}
 	if d.kind == Move {
-		p.name = d.newName
+		p.name, p.half = d.newName, d.half
 	}
 	return p
 }

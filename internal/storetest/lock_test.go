@@ -339,6 +339,9 @@ func TestLeaseEnds(t *testing.T) {
 		{"lock": dynamotest.N("1"), "lock_until": dynamotest.N("99999999999999")},
 		{"lock": dynamotest.S("x"), "lock_until": dynamotest.S("z")},
 		{"lock_count": dynamotest.S("many")},
+		{"lock_count": dynamotest.N("1e50")},
+		{"lock_count": dynamotest.N("1e-130")},
+		{"lock": dynamotest.S("x"), "lock_until": dynamotest.N("1e100")},
 	} {
 		a.alter(odd)
 		b.set("n", time.Now().UnixNano())
@@ -959,6 +962,41 @@ func TestSaveReleasesTheLockOfAnUndecodableItem(t *testing.T) {
 		}
 		if a.isLocked() {
 			t.Errorf("after Save, the table holds %s\nwant no lock", itemsText(a.backend.Items(t)...))
+		}
+	})
+}
+
+// Two Stores of a table whose sort keys differ have sessions of their own under one ID.
+func TestTwoStoresInARequestUnderLock(t *testing.T) {
+	t.Parallel()
+	a := newLockingApp(t, func(c *dynamostore.Config) { c.SortKeyAttribute, c.SortKeyValue = "sk", "a" })
+	cfg := a.cfg
+	cfg.SortKeyValue = "b"
+	other := a.open(cfg, keyA)
+	b := a.browser()
+	b.visit(func(w http.ResponseWriter, r *http.Request) {
+		for _, store := range []*dynamostore.Store{a.store, other} {
+			session, err := store.New(r, cookieName)
+			if err != nil {
+				t.Errorf("New: %v", err)
+			}
+			session.ID = "theID"
+			session.Values["of"] = store == other
+			if err := session.Save(r, w); err != nil {
+				t.Errorf("Save: %v", err)
+			}
+		}
+	})
+	b.visit(func(w http.ResponseWriter, r *http.Request) {
+		for _, store := range []*dynamostore.Store{a.store, other} {
+			session, err := store.New(r, cookieName)
+			if got, want := session.Values["of"], store == other; err != nil || got != want {
+				t.Errorf("of = %v, %v, want %v", got, err, want)
+			}
+			session.Values["n"] = 1
+			if err := session.Save(r, w); err != nil {
+				t.Errorf("Save: %v", err)
+			}
 		}
 	})
 }

@@ -1218,3 +1218,54 @@ func TestRefusedRegenerateInTwoWritesLeavesNothing(t *testing.T) {
 		}
 	}
 }
+
+// Between the two writes of a Regenerate, or before it is repeated, UpdateUser finds the first one in
+// the index. What it changes there is kept.
+func TestUpdateUserBetweenTheTwoWrites(t *testing.T) {
+	t.Parallel()
+	for _, lost := range []bool{false, true} {
+		t.Run(fmt.Sprintf("the second is lost: %t", lost), func(t *testing.T) {
+			a := newUsersApp(t, func(c *dynamostore.Config) { c.NoTransactions = true })
+			b := a.browser()
+			b.set("cart", "tea")
+			tab := a.another().tab(b)
+			block := func() {
+				n, err := a.store.UpdateUser(t.Context(), "ann", func(values map[any]any) error { values["role"] = "blocked"; return nil })
+				if n != 1 || err != nil {
+					t.Errorf("UpdateUser = %d, %v, want 1", n, err)
+				}
+			}
+			b.visit(func(w http.ResponseWriter, r *http.Request) {
+				session, err := a.store.Get(r, cookieName)
+				if err != nil {
+					t.Errorf("Get: %v", err)
+				}
+				session.Values["user"] = "ann"
+				if lost {
+					a.backend.Inject("UpdateItem", dynamotest.Times(5, dynamotest.Refused)...)
+					if err := a.store.Regenerate(r, w, session); err == nil {
+						t.Error("Regenerate succeeded, and its second write was lost")
+					}
+					a.backend.Heal()
+					block()
+				} else {
+					a.backend.Inject("UpdateItem", dynamotest.Do(func() {
+						block()
+						tab.set("theirs", 1)
+					}))
+				}
+				if err := a.store.Regenerate(r, w, session); err != nil {
+					t.Errorf("Regenerate: %v", err)
+				}
+			})
+			want := map[any]any{"cart": "tea", "user": "ann", "role": "blocked"}
+			if !lost {
+				want["theirs"] = 1
+			}
+			if got := b.values(); !reflect.DeepEqual(got, want) {
+				t.Errorf("the session holds %v, want %v", got, want)
+			}
+			a.wantLive(1)
+		})
+	}
+}

@@ -1619,3 +1619,36 @@ func TestSaveUnderLockIsBoundedByTimeout(t *testing.T) {
 		}
 	}
 }
+
+// A Save that succeeds after a logout that failed gives the browser its cookie back.
+func TestSaveAfterALogoutThatFailed(t *testing.T) {
+	t.Parallel()
+	for _, mode := range unlocked {
+		t.Run(mode.name, func(t *testing.T) {
+			a := newApp(t, patientMode(mode.mode))
+			b := a.browser()
+			b.set("user", "ann")
+			b.visit(func(w http.ResponseWriter, r *http.Request) {
+				session, err := a.store.Get(r, cookieName)
+				if err != nil {
+					t.Errorf("Get: %v", err)
+				}
+				age := session.Options.MaxAge
+				session.Options.MaxAge = -1
+				a.backend.Inject("UpdateItem", dynamotest.Times(5, dynamotest.Refused)...)
+				if err := session.Save(r, w); err == nil {
+					t.Error("the logout succeeded, and DynamoDB refused it")
+				}
+				a.backend.Heal()
+				session.Options.MaxAge = age
+				session.Values["flash"] = "try again"
+				if err := session.Save(r, w); err != nil {
+					t.Errorf("Save: %v", err)
+				}
+			})
+			if got, want := b.values(), (map[any]any{"user": "ann", "flash": "try again"}); !reflect.DeepEqual(got, want) {
+				t.Errorf("the session holds %v, want %v", got, want)
+			}
+		})
+	}
+}

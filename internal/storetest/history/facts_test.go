@@ -286,6 +286,9 @@ func (f *facts) fork(w *write) {
 		if value != absent {
 			w.set[name] = w.begun
 		}
+		if slices.ContainsFunc(h.pending, func(p *write) bool { return p.state.registers[name] != value }) {
+			w.reset[name] = true // an earlier attempt may have started the session with another value
+		}
 	}
 }
 
