@@ -70,8 +70,8 @@ var mutantTable = []mutant{
 	{
 		name:  "a lock is taken from whoever holds it",
 		file:  "internal/record/write.go",
-		old:   `AND #lock_until > :ms AND #lock <> :token)`,
-		new:   `AND #lock_until > :ms AND #lock <> :token AND :ms < :ms)`,
+		old:   `AND :forever AND #lock <> :token)`,
+		new:   `AND :forever AND #lock <> :token AND :ms < :ms)`,
 		modes: "Lock", calm: true, histories: 500,
 	},
 	{
