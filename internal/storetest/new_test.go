@@ -678,3 +678,34 @@ func TestSessionThatAnotherStoreLoaded(t *testing.T) {
 	}
 	a.wantLive(0)
 }
+
+// A Get whose answer arrives when the session has ended, as that answer says, looks again: another
+// request may have extended the session meanwhile.
+func TestAnswerThatArrivesAfterTheEnd(t *testing.T) {
+	t.Parallel()
+	for _, mode := range modes {
+		t.Run(mode.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				a := newBubbleApp(t, func(c *dynamostore.Config) { c.Concurrency = mode.mode })
+				b := a.browser()
+				b.set("user", "ann")
+				a.alter(dynamotest.Item{"expires": dynamotest.N(secondsFromNow(2 * time.Second))})
+				op := "GetItem"
+				if mode.mode == dynamostore.Lock {
+					op = "UpdateItem"
+					a.alter(lockOf(time.Minute))
+				}
+				a.backend.Inject(op, func(next http.RoundTripper, r *http.Request) (*http.Response, error) {
+					resp, err := next.RoundTrip(r)
+					a.alter(dynamotest.Item{"expires": dynamotest.N(secondsFromNow(time.Hour)), "lock": nil, "lock_until": nil})
+					time.Sleep(3 * time.Second)
+					return resp, err
+				})
+				session, err := b.load()
+				if err != nil || session.Values["user"] != "ann" {
+					t.Errorf("Get = %+v, %v, want the session", session, err)
+				}
+			})
+		})
+	}
+}
