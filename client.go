@@ -25,7 +25,8 @@ import (
 // an error that names a method the client lacks. Without TransactWriteItems, Regenerate works as
 // with [Config.NoTransactions].
 //
-// A wrapper must not change an item after returning it: the Store keeps some of its attributes until the session's next Save.
+// A wrapper must not change an item after returning it: the Store keeps some of its attributes
+// until the session's next Save.
 //
 // With a DAX client:
 //

@@ -154,7 +154,8 @@ func (t *Table) Lock(ctx context.Context, key, token string, until time.Time) (*
 	e.add(attrLockCount, number(1))
 	e.returns = types.ReturnValueAllNew
 	out, err := send(ctx, t, Client.UpdateItem, t.updateInput(key, e))
-	if hasCode(err, codeInvalid) { // lock_count may be another program's, and no number that can be counted up
+	if hasCode(err, codeInvalid) {
+		// Perhaps lock_count is another program's, and not a number that can be incremented.
 		e.adds = nil
 		e.set(attrLockCount, number(1))
 		e.require("(NOT attribute_type(#lock_count, :number) OR NOT #lock_count BETWEEN :one AND :most)",

@@ -51,7 +51,9 @@ type Draft struct {
 	setOptions bool                           // the caller sets the cookie in any case
 	update     func(values map[any]any) error // of DB.Update, to call again after a refusal; or nil
 
-	half *record.Item // what an earlier attempt of a move in two writes left, and others changed: see mergeHalf
+	// half is what an earlier attempt of a move in two writes left under newName, and somebody has
+	// changed since; otherwise nil. See mergeHalf.
+	half *record.Item
 
 	// What is written.
 	forked  bool // starts a session with only the caller's changes: see afterOthersMove
