@@ -62,9 +62,13 @@ func (l *Lease) Acquire(ctx, request context.Context, db *DB) (Found, time.Durat
 	waiting, cancel := context.WithTimeout(request, l.db.cfg.Lock.Wait)
 	defer cancel()
 	select {
-	case l.busy <- struct{}{}:
-	case <-waiting.Done():
-		return Found{}, time.Since(begin), l.timeoutError(request)
+	case l.busy <- struct{}{}: // even if LockConfig.Wait is so short that it is over
+	default:
+		select {
+		case l.busy <- struct{}{}:
+		case <-waiting.Done():
+			return Found{}, time.Since(begin), l.timeoutError(request)
+		}
 	}
 	defer func() { <-l.busy }()
 	l.mu.Lock()
