@@ -62,7 +62,7 @@ func (l *Lease) Acquire(ctx, request context.Context, db *DB) (Found, time.Durat
 	waiting, cancel := context.WithTimeout(request, l.db.cfg.Lock.Wait)
 	defer cancel()
 	select {
-	case l.busy <- struct{}{}: // even if LockConfig.Wait is so short that it is over
+	case l.busy <- struct{}{}: // even if LockConfig.Wait is already over
 	default:
 		select {
 		case l.busy <- struct{}{}:

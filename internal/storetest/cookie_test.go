@@ -469,7 +469,7 @@ func TestLogoutWithACookieThatNetHTTPWouldDrop(t *testing.T) {
 func TestCookieAfterAnUnansweredSave(t *testing.T) {
 	t.Parallel()
 	due := func(a *app) {
-		a.alter(dynamotest.Item{"expires": dynamotest.N(secondsFromNow(10 * day)), "seen": dynamotest.N(secondsFromNow(-20 * day))})
+		a.makeTouchDue()
 	}
 	for _, test := range []struct {
 		name    string
@@ -551,7 +551,7 @@ func TestCookieAfterATouchThatIsSentAgain(t *testing.T) {
 			a := newApp(t, patientMode(mode.mode))
 			b := a.browser()
 			b.set("k", 0)
-			a.alter(dynamotest.Item{"expires": dynamotest.N(secondsFromNow(10 * day)), "seen": dynamotest.N(secondsFromNow(-20 * day))})
+			a.makeTouchDue()
 			tab := a.elsewhere().tab(b)
 			onUpdatesOf(a.backend, "expires", dynamotest.AppliedThenReset, dynamotest.Do(func() {
 				if cookies := tab.set("theirs", 1); len(cookies) != 0 {

@@ -171,3 +171,18 @@ func decodeGob(t testing.TB, data []byte) map[any]any {
 	}
 	return values
 }
+
+// makeTouchDue sets the only item's end back so far that the next Save moves it.
+func (a *app) makeTouchDue() {
+	a.Helper()
+	a.alter(dynamotest.Item{"expires": dynamotest.N(secondsFromNow(10 * day)), "seen": dynamotest.N(secondsFromNow(-20 * day))})
+}
+
+// updateElsewhere has the browser's session updated outside of its requests.
+func (b *browser) updateElsewhere() {
+	b.app.Helper()
+	err := b.app.store.Update(b.app.Context(), b.keyOf(), func(values map[any]any) error { values["theirs"] = 1; return nil })
+	if err != nil {
+		b.app.Errorf("Update: %v", err)
+	}
+}

@@ -1458,7 +1458,7 @@ func TestLateTouch(t *testing.T) {
 					a := newApp(t, patientMode(mode.mode))
 					b := a.browser()
 					b.set("k", 0)
-					a.alter(dynamotest.Item{"expires": dynamotest.N(secondsFromNow(10 * day)), "seen": dynamotest.N(secondsFromNow(-20 * day))})
+					a.makeTouchDue()
 					held := &dynamotest.HeldBack{}
 					b.visit(func(w http.ResponseWriter, r *http.Request) {
 						session, err := a.store.Get(r, cookieName)

@@ -394,7 +394,7 @@ func TestTouchAfterAnotherRequest(t *testing.T) {
 				a := newApp(t, patientMode(mode.mode))
 				b := a.browser()
 				b.set("user", "ann")
-				a.alter(dynamotest.Item{"expires": dynamotest.N(secondsFromNow(10 * day)), "seen": dynamotest.N(secondsFromNow(-20 * day))})
+				a.makeTouchDue()
 				other := a.elsewhere().tab(b)
 				var after dynamotest.Item
 				a.wantSent("PutItem")
@@ -426,11 +426,9 @@ func TestTouchAfterAnUpdate(t *testing.T) {
 			a := newApp(t, patientMode(mode.mode))
 			b := a.browser()
 			b.set("user", "ann")
-			a.alter(dynamotest.Item{"expires": dynamotest.N(secondsFromNow(10 * day)), "seen": dynamotest.N(secondsFromNow(-20 * day))})
+			a.makeTouchDue()
 			cookies, err := b.with(func(*sessions.Session) {
-				if err := a.store.Update(t.Context(), b.keyOf(), func(values map[any]any) error { values["theirs"] = 1; return nil }); err != nil {
-					t.Errorf("Update: %v", err)
-				}
+				b.updateElsewhere()
 				a.backend.Counts()
 			})
 			if err != nil || len(cookies) != 1 {
@@ -454,15 +452,13 @@ func TestChangeAfterATouchAndAnUpdate(t *testing.T) {
 			a := newApp(t, patientMode(mode.mode))
 			b := a.browser()
 			b.set("user", "ann")
-			a.alter(dynamotest.Item{"expires": dynamotest.N(secondsFromNow(10 * day)), "seen": dynamotest.N(secondsFromNow(-20 * day))})
+			a.makeTouchDue()
 			b.visit(func(w http.ResponseWriter, r *http.Request) {
 				session, err := a.store.Get(r, cookieName)
 				if err != nil {
 					t.Errorf("Get: %v", err)
 				}
-				if err := a.store.Update(t.Context(), b.keyOf(), func(values map[any]any) error { values["theirs"] = 1; return nil }); err != nil {
-					t.Errorf("Update: %v", err)
-				}
+				b.updateElsewhere()
 				a.backend.Counts()
 				a.backend.Inject("UpdateItem", through, dynamotest.Do(func() {
 					a.alter(dynamotest.Item{"expires": dynamotest.N(secondsFromNow(29 * day))})
@@ -1113,7 +1109,7 @@ func TestSaveWithoutARequest(t *testing.T) {
 func TestSaveOnAnotherResponseWriter(t *testing.T) {
 	t.Parallel()
 	due := func(a *app) {
-		a.alter(dynamotest.Item{"expires": dynamotest.N(secondsFromNow(10 * day)), "seen": dynamotest.N(secondsFromNow(-20 * day))})
+		a.makeTouchDue()
 	}
 	for _, test := range []struct {
 		name    string
